@@ -1,0 +1,54 @@
+# make demo    certify the shipped example and leave a dossier in build/demo
+# make test    every check CI runs
+# make lab-NAME (or make lab ITEM=NAME)   one experiment of benchmarks/lab.py
+# make clean   remove what the above made
+#
+# The first run sets up .venv; nothing outside this folder is touched.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+
+# A compiled kernel does not notice when a function it inlines from another file changes, so every state of the
+# sources has a cache of its own.
+export NUMBA_CACHE_DIR ?= $(CURDIR)/build/numba/$(shell find src -name '*.py' | LC_ALL=C sort | xargs cat | sha256sum | cut -c1-16)
+
+.PHONY: help demo test lab clean
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+demo: .venv/core
+	$(BIN)/hybrid-ai demo -o build/demo
+
+test: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest -q $(PYTEST_ARGS)
+
+lab: .venv/core
+	@test -n "$(ITEM)" || { echo "Name the experiment: make lab ITEM=NAME, or make lab-NAME" >&2; exit 2; }
+	$(BIN)/python benchmarks/lab.py $(ITEM)
+
+lab-%: .venv/core
+	$(BIN)/python benchmarks/lab.py $*
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed; point to one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "Python has no venv module. On Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/core: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) -e .
+	@touch $@
+
+.venv/dev: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) -e '.[dev]'
+	@touch .venv/core $@

@@ -1,0 +1,1 @@
+"""Certify systems that pair a neural model with symbolic rules."""

@@ -1,0 +1,86 @@
+"""Sizes, names and docstrings of the sources."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tests.architecture.sources import (
+    PACKAGE,
+    ROOT,
+    code_lines,
+    public_definitions,
+    python_files,
+    shown,
+    subpackages,
+)
+
+MOST_LINES = 600
+CHECKER_BUDGET = 1500
+DOCUMENTED = ("spec", "network", "certificate", "checker", "pipeline")
+KERNEL_SUFFIXES = {".cu", ".cuh", ".h", ".hpp", ".cpp"}
+
+
+def test_no_file_is_too_long() -> None:
+    files = [path for folder in ("src", "tests", "benchmarks") for path in python_files(ROOT / folder)]
+    files += [path for path in (ROOT / "kernels").rglob("*") if path.suffix in KERNEL_SUFFIXES]
+    lengths = {shown(path): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    assert {path: length for path, length in lengths.items() if length > MOST_LINES} == {}
+
+
+def test_no_public_function_has_the_name_of_a_subpackage() -> None:
+    """Importing the subpackage would replace the function in the namespace of `hybrid_ai`."""
+    taken = set(subpackages())
+    wrong = [
+        f"{shown(path)}:{node.lineno} {node.name}"
+        for path in python_files(PACKAGE)
+        for node in public_definitions(path)
+        if not isinstance(node, ast.ClassDef) and node.name in taken
+    ]
+    assert wrong == []
+
+
+def test_no_exported_name_is_that_of_a_subpackage() -> None:
+    import hybrid_ai
+
+    assert set(getattr(hybrid_ai, "__all__", ())) & set(subpackages()) == set()
+
+
+@pytest.mark.parametrize("package", DOCUMENTED)
+def test_public_definitions_have_docstrings(package: str) -> None:
+    wrong = [
+        f"{shown(path)}:{node.lineno} {node.name}"
+        for path in python_files(PACKAGE / package)
+        for node in public_definitions(path)
+        if not ast.get_docstring(node)
+    ]
+    assert wrong == []
+
+
+EXAMPLE = '''"""Module."""
+
+import os  # why
+
+
+def f(x):
+    """One.
+
+    Two.
+    """
+    # no
+    return """a
+b"""
+'''
+
+
+def test_code_lines_leaves_out_blanks_comments_and_docstrings() -> None:
+    assert code_lines(EXAMPLE) == 4
+
+
+def test_the_checker_keeps_its_budget(capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = {shown(path): code_lines(path.read_text("utf-8")) for path in python_files(PACKAGE / "checker")}
+    total = sum(sizes.values())
+    with capsys.disabled():
+        print(f"\nchecker: {total} code lines of {CHECKER_BUDGET}")
+    assert total <= CHECKER_BUDGET, sizes
