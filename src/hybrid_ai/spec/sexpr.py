@@ -1,0 +1,110 @@
+"""Text of a VNN-LIB file as a sequence of nested lists, with the place of each token."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+
+from .errors import SpecError, UnsupportedSpec
+
+_TOKEN = re.compile(
+    r"""[ \t\r\n]+ | ;[^\n]*                        # skipped
+      | ([()])
+      | ([A-Za-z0-9~!@$%^&*_+=<>.?/:\#-]+)          # symbol or number
+      | ("[^"]*" | \|[^|\\]*\|)                      # string or quoted symbol
+      | (.)                                         # anything else is an error""",
+    re.VERBOSE | re.ASCII | re.DOTALL,
+)
+_PARENTHESIS, _SYMBOL, _QUOTED, _OTHER = 1, 2, 3, 4
+
+
+class SourceText:
+    """The text of a file; turns offsets into places and errors."""
+
+    def __init__(self, text: str, file: str) -> None:
+        self.text = text
+        self.file = file
+        self._line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Return line and column, from 1, in characters."""
+        line = bisect_right(self._line_starts, offset)
+        return line, offset - self._line_starts[line - 1] + 1
+
+    def error(self, offset: int, message: str) -> SpecError:
+        """Return the error that says the text is malformed at this offset."""
+        return SpecError(message, self.file, *self.position(offset))
+
+    def unsupported(self, offset: int, message: str) -> UnsupportedSpec:
+        """Return the error that says the text at this offset is not supported."""
+        return UnsupportedSpec(message, self.file, *self.position(offset))
+
+
+class Node:
+    """A token, or a list of nodes (`children` is then not None); `offset` is where it starts."""
+
+    __slots__ = ("children", "offset", "text")
+
+    def __init__(self, offset: int, text: str, children: list[Node] | None = None) -> None:
+        self.offset = offset
+        self.text = text
+        self.children = children
+
+    @property
+    def head(self) -> str | None:
+        """The first token of a list; None for a token, an empty list, or a list that starts with a list."""
+        if not self.children or self.children[0].children is not None:
+            return None
+        return self.children[0].text
+
+    @property
+    def arguments(self) -> list[Node]:
+        """The nodes of a list after the first."""
+        return self.children[1:] if self.children else []
+
+    def shown(self) -> str:
+        """The node as it is quoted in a message, on one line and short."""
+        if self.children is not None:
+            return f"({self.head or ''} ...)"
+        return repr(self.text if len(self.text) <= 40 else self.text[:37] + "...")
+
+
+def commands(source: SourceText) -> Iterator[Node]:
+    """Yield the top-level lists of the text, one after the other.
+
+    Raises SpecError for unbalanced parentheses, stray tokens and characters. Nesting depth is unlimited.
+    """
+    open_lists: list[Node] = []
+    for match in _TOKEN.finditer(source.text):
+        kind = match.lastindex
+        if kind is None:
+            continue
+        offset, token = match.start(), match.group()
+        if kind == _OTHER:
+            raise source.error(offset, _unexpected(token))
+        if token == "(":
+            open_lists.append(Node(offset, "", []))
+            continue
+        if token == ")":
+            if not open_lists:
+                raise source.error(offset, "')' without '(': remove it")
+            node = open_lists.pop()
+        elif open_lists:
+            node = Node(offset, token)
+        else:
+            raise source.error(offset, f"{Node(offset, token).shown()} outside parentheses: start with '('")
+        if open_lists:
+            parent = open_lists[-1].children
+            assert parent is not None  # open_lists holds lists only
+            parent.append(node)
+        else:
+            yield node
+    if open_lists:
+        raise source.error(open_lists[0].offset, "'(' is never closed: add the missing ')'")
+
+
+def _unexpected(character: str) -> str:
+    if character in '"|':
+        return f"{character} is never closed: add the second {character}"
+    return f"unexpected character {character!a}: only comments may hold it"
