@@ -1,0 +1,31 @@
+"""The prover's view of a model: an ONNX reader, the network normal form and its evaluation."""
+
+from .errors import ModelError, NetworkError, RuntimeFailure, UnsupportedModel
+from .evaluation import evaluate, evaluate_exact
+from .graph import Graph, Operation
+from .operations import Support, supported_operations
+from .reader import Model, load_model
+from .runtime import RuntimeOptions, run_onnxruntime
+from .staged import Block, ExactBlock, ExactStage, Stage, StagedNetwork
+
+__all__ = [
+    "load_model",
+    "Model",
+    "Graph",
+    "Operation",
+    "StagedNetwork",
+    "Stage",
+    "Block",
+    "ExactStage",
+    "ExactBlock",
+    "evaluate",
+    "evaluate_exact",
+    "run_onnxruntime",
+    "RuntimeOptions",
+    "supported_operations",
+    "Support",
+    "NetworkError",
+    "ModelError",
+    "UnsupportedModel",
+    "RuntimeFailure",
+]

@@ -1,0 +1,150 @@
+"""Contractions: matrix products of a tensor with a constant."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from . import exact, forms
+from .call import Call, Row, positions, spread
+from .exact import Exact
+from .forms import Constant, Forms, Shape, Value, check_elements, contract, take
+
+
+def _fresh(call: Call, position: int, value: Forms) -> Forms:
+    """Return the tensor ready for a contraction: cut if its forms went through one already."""
+    if not value.contracted:
+        return value
+    group = call.stages.cut(value)
+    call.hold(position, group)
+    return group
+
+
+def _times_right(value: Forms, weights: Exact) -> Forms:
+    """Return value (..., m, k) @ weights (k, n)."""
+    result = contract(value, weights)
+    return replace(result, shape=(*value.shape[:-1], weights.shape[1]))
+
+
+def _times_left(weights: Exact, value: Forms) -> Forms:
+    """Return weights (m, k) @ value (..., k, n), as the transpose of value^T @ weights^T."""
+    turned = take(value, np.swapaxes(positions(value.shape), -1, -2))
+    result = _times_right(turned, weights.T)
+    return take(result, np.swapaxes(positions(result.shape), -1, -2))
+
+
+def _matrix(call: Call, constant: Constant, left: bool) -> Exact:
+    """Return a constant factor of MatMul as a matrix."""
+    values = constant.values
+    if values.ndim == 1:
+        return values[None, :] if left else values[:, None]
+    if math.prod(values.shape[:-2]) != 1:
+        raise call.where.unsupported(f"a constant factor of shape {list(values.shape)} (a stack of matrices)")
+    return values.reshape(values.shape[-2:])
+
+
+def _product_shape(call: Call, left: Shape, right: Shape) -> Shape:
+    """Return the shape of a MatMul, by numpy's rule."""
+    if not left or not right:
+        raise call.mismatch(left, right)
+    wide_left = left if len(left) > 1 else (1, *left)
+    wide_right = right if len(right) > 1 else (*right, 1)
+    if wide_left[-1] != wide_right[-2]:
+        raise call.mismatch(left, right)
+    batch = call.broadcast(wide_left[:-2], wide_right[:-2])
+    rows = wide_left[-2:-1] if len(left) > 1 else ()
+    columns = wide_right[-1:] if len(right) > 1 else ()
+    return batch + rows + columns
+
+
+def matmul(call: Call) -> tuple[Value, ...]:
+    """Return the matrix product of two factors, one of them constant."""
+    left, right = call.input(0), call.input(1)
+    element = call.same_element(left, right)
+    call.reals(left, "a factor")
+    shape = _product_shape(call, left.shape, right.shape)
+    if math.prod(left.shape) == 0 or math.prod(right.shape) == 0:
+        raise call.where.unsupported("a factor is an empty tensor")
+    if isinstance(right, Forms):
+        if isinstance(left, Forms):
+            raise call.where.unsupported("multiplies two tensors that depend on the input")
+        weights = _matrix(call, left, left=True)
+        value = _fresh(call, 1, right)
+        wide = replace(value, shape=value.shape if len(value.shape) > 1 else (*value.shape, 1))
+        return (replace(_times_left(weights, wide), shape=shape),)
+    weights = _matrix(call, right, left=False)
+    if isinstance(left, Constant):
+        product = exact.dot(left.values.reshape(-1, weights.shape[0]), weights)
+        return (Constant(product.reshape(shape), element),)
+    return (replace(_times_right(_fresh(call, 0, left), weights), shape=shape),)
+
+
+def gemm(call: Call) -> tuple[Value, ...]:
+    """Return alpha A B + beta C, A and B transposed as wanted, C constant, A or B constant."""
+    a, b = call.input(0), call.input(1)
+    element = call.same_element(a, b)
+    a_shape, b_shape = _turned_shape(call, a, "transA"), _turned_shape(call, b, "transB")
+    if a_shape[1] != b_shape[0]:
+        raise call.mismatch(a_shape, b_shape)
+    product: Value
+    if isinstance(b, Forms):
+        if isinstance(a, Forms):
+            raise call.where.unsupported("multiplies two tensors that depend on the input")
+        product = _times_left(_turned(call, a, "transA"), _turned_forms(call, _fresh(call, 1, b), "transB"))
+    elif isinstance(a, Forms):
+        product = _times_right(_turned_forms(call, _fresh(call, 0, a), "transA"), _turned(call, b, "transB"))
+    else:
+        product = Constant(exact.dot(_turned(call, a, "transA"), _turned(call, b, "transB")), element)
+    scaled = _scaled(product, call.attributes.get("alpha", 1.0))
+    return (_with_bias(call, scaled, (a_shape[0], b_shape[1])),)
+
+
+def _turned_shape(call: Call, value: Value, attribute: str) -> Shape:
+    """Return the shape of a factor of Gemm, transposed if the attribute says so."""
+    call.reals(value, "a factor")
+    if len(value.shape) != 2 or math.prod(value.shape) == 0:
+        raise call.where.malformed(f"a factor has shape {list(value.shape)}, which is no matrix")
+    return value.shape[::-1] if call.attributes.get(attribute, 0) else value.shape
+
+
+def _turned(call: Call, value: Constant, attribute: str) -> Exact:
+    return value.values.T if call.attributes.get(attribute, 0) else value.values
+
+
+def _turned_forms(call: Call, value: Forms, attribute: str) -> Forms:
+    return take(value, positions(value.shape).T) if call.attributes.get(attribute, 0) else value
+
+
+def _scaled(value: Value, factor: float) -> Value:
+    if factor == 1:
+        return value
+    if isinstance(value, Constant):
+        return Constant(exact.multiply(value.values, np.array(factor)), value.element)
+    return forms.scale(value, np.full(value.shape, factor))
+
+
+def _with_bias(call: Call, product: Value, shape: Shape) -> Value:
+    given = call.optional(2)
+    if given is None:
+        return product
+    call.same_element(product, given)
+    bias = call.constant(given, "C")
+    if call.broadcast(shape, bias.shape) != shape:
+        raise call.mismatch(shape, bias.shape)
+    beta = np.array(call.attributes.get("beta", 1.0))
+    check_elements(math.prod(shape))
+    wide = spread(exact.multiply(bias.values, beta), shape)
+    if isinstance(product, Constant):
+        return Constant(exact.add(product.values, wide), product.element)
+    return forms.add_constant(product, wide)
+
+
+_NOTES = "one factor constant"
+
+ROWS: Mapping[str, Row] = {
+    "Gemm": Row(gemm, ("alpha", "beta", "transA", "transB"), _NOTES + ", C constant"),
+    "MatMul": Row(matmul, notes=_NOTES + ", without batch dimensions above 1"),
+}
