@@ -1,0 +1,72 @@
+"""The records of arrays that the kernels pass around.
+
+All arrays are float64 in C order unless said. N counts the elements of every group, the input first;
+"position" is an index below N.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64] | NDArray[np.int32]
+Booleans = NDArray[np.bool_]
+
+
+class Net(NamedTuple):
+    """A staged network.
+
+    size, offset: elements and first position of each group, int64; relu: whether a group is a relu
+    stage's output; block_start: blocks of group g are ``block_start[g]:block_start[g + 1]``;
+    block_source: the group a block reads; block_weights: where a block's matrix (C order) begins in
+    ``weights``; bias (N,); gamma: relative bound of what rounding can change in any one sum of products.
+    """
+
+    size: Integers
+    offset: Integers
+    relu: Booleans
+    block_start: Integers
+    block_source: Integers
+    block_weights: Integers
+    weights: Floats
+    bias: Floats
+    gamma: Any
+
+
+class Node(NamedTuple):
+    """Bounds and relaxation of every element in one node, each (N,) unless said.
+
+    lower, upper: of the pre-activation (the box itself for group 0); low_slope, high_slope, intercept:
+    the lines ``low_slope z <= h <= high_slope z + intercept``; magnitude: bound of the output's size;
+    step_error: what substituting the element may lose per unit of coefficient (Q in the certificate
+    format, section 8); middle, radius: of the output's interval; active: rows of each stage that are not
+    always zero, int64, compacted at the front of the stage's positions; counts: how many, per group;
+    influence (N, inputs): mean size of the input coefficients of an unstable element's own bounds.
+    """
+
+    lower: Floats
+    upper: Floats
+    low_slope: Floats
+    high_slope: Floats
+    intercept: Floats
+    magnitude: Floats
+    step_error: Floats
+    middle: Floats
+    radius: Floats
+    active: Integers
+    counts: Integers
+    influence: Floats
+
+
+class Work(NamedTuple):
+    """Work space of the backward passes for R rows.
+
+    coef (R, N): coefficients; scaled (R, widest stage): relaxed coefficients; constant, lost (R,): constants and
+    errors.
+    """
+
+    coef: Floats
+    scaled: Floats
+    constant: Floats
+    lost: Floats

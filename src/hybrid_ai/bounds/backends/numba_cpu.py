@@ -1,0 +1,411 @@
+"""Numba backend: interval and backward linear (CROWN) bounds of one node, one node at a time in cache.
+
+Only rows that interval and inherited bounds leave unstable are bounded, and rows of inactive neurons are
+left out.
+
+Sound because: every computed coefficient is taken as it is, and what each substitution of
+``z = W h + b`` can lose by rounding is bounded by ``sum |B_i| Q_i`` with
+``Q = gamma (|W| M + |b|) + 2u Z``, in any order of summation, with or without fused multiply-add (the
+lemma is in docs/formats/certificate.md, section 8; the constants here are at least as large).
+Source: CROWN (Zhang et al. 2018, arXiv:1811.00866, theorem 3.2), with adaptive lower slopes.
+"""
+
+import numpy as np
+
+from hybrid_ai.bounds.arrays import Floats, Integers, Net, Node, Work
+from hybrid_ai.bounds.backends.jit import compiled, compiled_any_order
+
+TINY = 2.0**-800  # covers underflow and flushing of every product and sum (magnitudes stay below LIMIT)
+INFLATE = 1.0 + 2.0**-40
+FINAL = 1.0 + 2.0**-18
+LIMIT = 2.0**100
+UNIT = 2.0**-53
+ROWS_AT_ONCE = 128  # coefficient rows carried together: they stay in the second-level cache
+
+
+@compiled_any_order
+def dot(a: Floats, b: Floats) -> float:
+    """Sum of products, in any order."""
+    total = 0.0
+    for i in range(a.shape[0]):
+        total += a[i] * b[i]
+    return total
+
+
+@compiled
+def block_matrix(net: Net, block: int, g: int) -> Floats:
+    """Weights of a block of stage ``g`` as a matrix (view)."""
+    rows = net.size[g]
+    columns = net.size[net.block_source[block]]
+    first = net.block_weights[block]
+    return net.weights[first : first + rows * columns].reshape((rows, columns))
+
+
+@compiled_any_order
+def _relax_rows(
+    coef: Floats,
+    low: Floats,
+    high: Floats,
+    intercept: Floats,
+    bias: Floats,
+    error: Floats,
+    gamma: float,
+    out: Floats,
+    constant: Floats,
+    lost: Floats,
+) -> None:
+    """Coefficients on a stage's outputs become coefficients on its pre-activations; constant and error
+    grow.
+    """
+    for r in range(coef.shape[0]):
+        row = coef[r]
+        target = out[r]
+        total = 0.0
+        wrong = 0.0
+        slack = 0.0
+        for i in range(low.shape[0]):
+            positive = row[i] >= 0.0
+            value = row[i] * (low[i] if positive else high[i])
+            target[i] = value
+            total += value * bias[i]
+            wrong += abs(value) * error[i]
+            slack += 0.0 if positive else row[i] * intercept[i]
+        constant[r] += total + slack
+        lost[r] += wrong - slack * gamma
+
+
+@compiled
+def _accumulate_pair(
+    weights: Floats,
+    active: Integers,
+    count: int,
+    first: Floats,
+    second: Floats,
+    target0: Floats,
+    target1: Floats,
+) -> None:
+    """Add ``first @ weights`` and ``second @ weights`` over the active rows to two coefficient rows."""
+    k = 0
+    while k + 4 <= count:
+        i0, i1, i2, i3 = active[k], active[k + 1], active[k + 2], active[k + 3]
+        w0, w1, w2, w3 = weights[i0], weights[i1], weights[i2], weights[i3]
+        p0, p1, p2, p3 = first[i0], first[i1], first[i2], first[i3]
+        q0, q1, q2, q3 = second[i0], second[i1], second[i2], second[i3]
+        for m in range(target0.shape[0]):
+            target0[m] += (p0 * w0[m] + p1 * w1[m]) + (p2 * w2[m] + p3 * w3[m])
+            target1[m] += (q0 * w0[m] + q1 * w1[m]) + (q2 * w2[m] + q3 * w3[m])
+        k += 4
+    while k < count:
+        w0 = weights[active[k]]
+        p0 = first[active[k]]
+        q0 = second[active[k]]
+        for m in range(target0.shape[0]):
+            target0[m] += p0 * w0[m]
+            target1[m] += q0 * w0[m]
+        k += 1
+
+
+@compiled
+def _accumulate_one(weights: Floats, active: Integers, count: int, first: Floats, target: Floats) -> None:
+    """Add ``first @ weights`` over the active rows to one coefficient row."""
+    k = 0
+    while k + 4 <= count:
+        i0, i1, i2, i3 = active[k], active[k + 1], active[k + 2], active[k + 3]
+        w0, w1, w2, w3 = weights[i0], weights[i1], weights[i2], weights[i3]
+        p0, p1, p2, p3 = first[i0], first[i1], first[i2], first[i3]
+        for m in range(target.shape[0]):
+            target[m] += (p0 * w0[m] + p1 * w1[m]) + (p2 * w2[m] + p3 * w3[m])
+        k += 4
+    while k < count:
+        w0 = weights[active[k]]
+        p0 = first[active[k]]
+        for m in range(target.shape[0]):
+            target[m] += p0 * w0[m]
+        k += 1
+
+
+@compiled
+def _accumulate_rows(weights: Floats, active: Integers, count: int, scaled: Floats, target: Floats) -> None:
+    """Add ``scaled @ weights`` over the active rows of ``weights`` to every coefficient row."""
+    rows = target.shape[0]
+    r = 0
+    while r + 2 <= rows:
+        _accumulate_pair(weights, active, count, scaled[r], scaled[r + 1], target[r], target[r + 1])
+        r += 2
+    if r < rows:
+        _accumulate_one(weights, active, count, scaled[r], target[r])
+
+
+@compiled
+def backward(net: Net, node: Node, top: int, rows: int, work: Work) -> None:
+    """Carry the first ``rows`` coefficient rows, on the groups below ``top``, down to the input, in place.
+
+    Constants and errors are added up in ``work``; coefficients on groups above the input stay as they
+    were met.
+    """
+    coef = work.coef[:rows]
+    for g in range(top - 1, 0, -1):
+        a = net.offset[g]
+        b = a + net.size[g]
+        scaled = work.scaled[:rows, : b - a]
+        _relax_rows(
+            coef[:, a:b],
+            node.low_slope[a:b],
+            node.high_slope[a:b],
+            node.intercept[a:b],
+            net.bias[a:b],
+            node.step_error[a:b],
+            net.gamma,
+            scaled,
+            work.constant,
+            work.lost,
+        )
+        for block in range(net.block_start[g], net.block_start[g + 1]):
+            c = net.offset[net.block_source[block]]
+            d = c + net.size[net.block_source[block]]
+            _accumulate_rows(
+                block_matrix(net, block, g), node.active[a:b], node.counts[g], scaled, coef[:, c:d]
+            )
+
+
+@compiled
+def concretize(net: Net, node: Node, coef: Floats, constant: float, error: float) -> tuple[float, float]:
+    """Least value over the box of ``coef . x + constant``, and the bound of what rounding may have lost."""
+    value = constant
+    lost = error + abs(constant) * net.gamma
+    for i in range(net.size[0]):
+        value += coef[i] * (node.lower[i] if coef[i] >= 0.0 else node.upper[i])
+        lost += net.gamma * abs(coef[i]) * node.magnitude[i]
+    return value, lost * FINAL + TINY
+
+
+@compiled
+def _relax_neuron(node: Node, i: int) -> None:
+    """Set the relaxation of neuron ``i`` by the default rule of the certificate format."""
+    low = node.lower[i]
+    high = node.upper[i]
+    if low >= 0.0:
+        node.low_slope[i], node.high_slope[i], node.intercept[i] = 1.0, 1.0, 0.0
+    elif high <= 0.0:
+        node.low_slope[i], node.high_slope[i], node.intercept[i] = 0.0, 0.0, 0.0
+    else:
+        chord = min(1.0, max(0.0, high / (high - low)))
+        node.high_slope[i] = chord
+        node.intercept[i] = max(-chord * low, high - chord * high) * (1.0 + 8.0 * UNIT)
+        node.low_slope[i] = 1.0 if 64.0 * high >= -63.0 * low else 0.0
+
+
+@compiled
+def set_box(net: Net, node: Node, lower: Floats, upper: Floats) -> None:
+    """Make ``[lower, upper]``, (n_inputs,) each, the node's box."""
+    for i in range(net.size[0]):
+        node.lower[i] = lower[i]
+        node.upper[i] = upper[i]
+        node.magnitude[i] = max(abs(lower[i]), abs(upper[i])) * INFLATE
+        node.middle[i] = 0.5 * (lower[i] + upper[i])
+        node.radius[i] = 0.5 * (upper[i] - lower[i])
+
+
+@compiled_any_order
+def _interval_block(
+    weights: Floats,
+    middle: Floats,
+    radius: Floats,
+    magnitude: Floats,
+    center: Floats,
+    spread: Floats,
+    total: Floats,
+) -> None:
+    """Add one block's share of interval centre, interval radius and absolute sum of each row."""
+    for i in range(weights.shape[0]):
+        w = weights[i]
+        x = 0.0
+        y = 0.0
+        z = 0.0
+        for k in range(weights.shape[1]):
+            x += w[k] * middle[k]
+            y += abs(w[k]) * radius[k]
+            z += abs(w[k]) * magnitude[k]
+        center[i] += x
+        spread[i] += y
+        total[i] += z
+
+
+@compiled
+def _interval_stage(net: Net, node: Node, g: int, center: Floats, spread: Floats, total: Floats) -> None:
+    """Interval bounds of stage ``g`` intersected with the bounds held; sets the step error (without Z)."""
+    n = net.size[g]
+    for i in range(n):
+        center[i] = net.bias[net.offset[g] + i]
+        spread[i] = 0.0
+        total[i] = abs(center[i])
+    for block in range(net.block_start[g], net.block_start[g + 1]):
+        c = net.offset[net.block_source[block]]
+        d = c + net.size[net.block_source[block]]
+        _interval_block(
+            block_matrix(net, block, g),
+            node.middle[c:d],
+            node.radius[c:d],
+            node.magnitude[c:d],
+            center,
+            spread,
+            total,
+        )
+    for i in range(n):
+        at = net.offset[g] + i
+        error = net.gamma * total[i] * INFLATE + TINY
+        wide = spread[i] * (1.0 + net.gamma) + 2.0 * error
+        node.lower[at] = max(node.lower[at], center[i] - wide)
+        node.upper[at] = min(node.upper[at], center[i] + wide)
+        node.step_error[at] = error
+
+
+@compiled
+def _seed_rows(net: Net, node: Node, g: int, neurons: Integers, count: int, work: Work) -> None:
+    """Rows ``+z`` and ``-z`` for each listed neuron of stage ``g``, on the groups below it."""
+    for k in range(count):
+        i = neurons[k]
+        plus = work.coef[2 * k]
+        minus = work.coef[2 * k + 1]
+        plus[: net.offset[g]] = 0.0
+        minus[: net.offset[g]] = 0.0
+        for block in range(net.block_start[g], net.block_start[g + 1]):
+            c = net.offset[net.block_source[block]]
+            w = block_matrix(net, block, g)[i - net.offset[g]]
+            for m in range(w.shape[0]):
+                plus[c + m] = w[m]
+                minus[c + m] = -w[m]
+        work.constant[2 * k], work.constant[2 * k + 1] = net.bias[i], -net.bias[i]
+        work.lost[2 * k], work.lost[2 * k + 1] = node.step_error[i], node.step_error[i]
+
+
+@compiled
+def _bound_neurons(net: Net, node: Node, g: int, neurons: Integers, count: int, work: Work) -> None:
+    """Backward bounds of the listed neurons of stage ``g``, intersected with those held."""
+    _seed_rows(net, node, g, neurons, count, work)
+    backward(net, node, g, 2 * count, work)
+    for k in range(count):
+        i = neurons[k]
+        plus = work.coef[2 * k]
+        minus = work.coef[2 * k + 1]
+        value, wrong = concretize(net, node, plus, work.constant[2 * k], work.lost[2 * k])
+        node.lower[i] = max(node.lower[i], value - wrong)
+        value, wrong = concretize(net, node, minus, work.constant[2 * k + 1], work.lost[2 * k + 1])
+        node.upper[i] = min(node.upper[i], wrong - value)
+        for m in range(net.size[0]):
+            node.influence[i, m] = 0.5 * (abs(plus[m]) + abs(minus[m]))
+
+
+@compiled
+def _finish_stage(net: Net, node: Node, g: int) -> bool:
+    """Relaxations, output intervals and the list of active rows of stage ``g``; false when out of range."""
+    count = 0
+    a = net.offset[g]
+    for i in range(a, a + net.size[g]):
+        reach = max(abs(node.lower[i]), abs(node.upper[i]))
+        if not reach < LIMIT:
+            return False
+        node.step_error[i] = (node.step_error[i] + 2.0 * UNIT * reach) * INFLATE
+        low = node.lower[i]
+        high = node.upper[i]
+        if net.relu[g]:
+            _relax_neuron(node, i)
+            low = max(low, 0.0)
+            high = max(high, 0.0)
+        else:
+            node.low_slope[i], node.high_slope[i], node.intercept[i] = 1.0, 1.0, 0.0
+        if node.high_slope[i] > 0.0:
+            node.active[a + count] = i - a
+            count += 1
+        node.magnitude[i] = max(abs(low), abs(high)) * INFLATE
+        node.middle[i] = 0.5 * (low + high)
+        node.radius[i] = 0.5 * (high - low)
+    node.counts[g] = count
+    return True
+
+
+@compiled
+def make_work(net: Net) -> Work:
+    """Work space for the backward passes of one node."""
+    widest = net.size.max()
+    rows = min(ROWS_AT_ONCE, 2 * widest)
+    return Work(np.empty((rows, net.bias.shape[0])), np.empty((rows, widest)), np.empty(rows), np.empty(rows))
+
+
+@compiled
+def make_node(net: Net, lower: Floats, upper: Floats) -> Node:
+    """A node that holds the given pre-activation bounds, (N,) each; its box is still to be set."""
+    total = net.bias.shape[0]
+    return Node(
+        lower.copy(),
+        upper.copy(),
+        np.empty(total),
+        np.empty(total),
+        np.empty(total),
+        np.empty(total),
+        np.empty(total),
+        np.empty(total),
+        np.empty(total),
+        np.empty(total, np.int64),
+        np.zeros(net.size.shape[0], np.int64),
+        np.zeros((total, net.size[0])),
+    )
+
+
+@compiled
+def tighten(net: Net, node: Node, work: Work) -> bool:
+    """Recompute the bounds of every stage over the node's box, intersected with the bounds held.
+
+    Returns:
+        False when a magnitude leaves the range in which the error terms are sound (or is NaN).
+    """
+    widest = net.size.max()
+    neurons = np.empty(widest, np.int64)
+    center, spread, total = np.empty(widest), np.empty(widest), np.empty(widest)
+    at_once = work.constant.shape[0] // 2
+    for g in range(1, net.size.shape[0]):
+        _interval_stage(net, node, g, center, spread, total)
+        if net.relu[g]:
+            count = 0
+            for i in range(net.offset[g], net.offset[g] + net.size[g]):
+                if node.lower[i] < 0.0 and node.upper[i] > 0.0:
+                    neurons[count] = i
+                    count += 1
+            first = net.block_start[g]
+            if net.block_start[g + 1] - first == 1 and net.block_source[first] == 0:
+                # Interval bounds of a stage over the input alone are already exact: no backward pass.
+                w = block_matrix(net, first, g)
+                for k in range(count):
+                    node.influence[neurons[k]] = np.abs(w[neurons[k] - net.offset[g]])
+            else:
+                for k in range(0, count, at_once):
+                    _bound_neurons(net, node, g, neurons[k:], min(at_once, count - k), work)
+        if not _finish_stage(net, node, g):
+            return False
+    return True
+
+
+@compiled_any_order
+def add_product(weights: Floats, x: Floats, out: Floats) -> None:
+    """Add ``weights @ x`` to ``out``, in any order of summation."""
+    for i in range(weights.shape[0]):
+        w = weights[i]
+        total = 0.0
+        for k in range(x.shape[0]):
+            total += w[k] * x[k]
+        out[i] += total
+
+
+@compiled
+def forward_point(net: Net, x: Floats, values: Floats) -> None:
+    """Evaluate the network at ``x`` in plain double precision; ``values`` (N,) receives every output."""
+    values[: net.size[0]] = x
+    for g in range(1, net.size.shape[0]):
+        out = values[net.offset[g] : net.offset[g] + net.size[g]]
+        out[:] = net.bias[net.offset[g] : net.offset[g] + net.size[g]]
+        for block in range(net.block_start[g], net.block_start[g + 1]):
+            c = net.offset[net.block_source[block]]
+            add_product(block_matrix(net, block, g), values[c : c + net.size[net.block_source[block]]], out)
+        if net.relu[g]:
+            for i in range(net.size[g]):
+                out[i] = max(out[i], 0.0)

@@ -1,0 +1,1 @@
+"""What one node of the search does, in compiled code."""

@@ -1,0 +1,298 @@
+"""One node of the search: bound, close, cut, choose the split; a batch of nodes runs on all threads."""
+
+import numpy as np
+from numba import prange
+
+from hybrid_ai.bounds.arrays import Booleans, Floats, Integers, Net, Node, Work
+from hybrid_ai.bounds.backends.jit import compiled, compiled_parallel
+from hybrid_ai.bounds.backends.numba_cpu import dot, forward_point, make_node, make_work, set_box, tighten
+from hybrid_ai.search.compiled.closing import (
+    ascend_slopes,
+    bound_rows,
+    close_by_pair,
+    put_slopes,
+    slopes_promise,
+    thin_slopes,
+)
+from hybrid_ai.search.compiled.cuts import cut_box
+from hybrid_ai.search.compiled.records import (
+    BY_PAIR,
+    BY_ROW,
+    BY_SLOPES,
+    CLOSED,
+    EXHAUSTED,
+    LOG_CLOSE,
+    LOG_LEAF,
+    LOG_TIGHTEN,
+    OUT_OF_RANGE,
+    SPLIT,
+    Box,
+    Grid,
+    Rows,
+    Scratch,
+    Spec,
+    best_row,
+    closes,
+    enclose,
+    has_rows,
+    make_rows,
+    make_scratch,
+)
+
+REQUEUE_KEPT = 0.3  # a box cut below this share of its volume is bounded again before it is split
+MAX_ROUNDS = 12
+
+
+@compiled
+def _close_disjunct(
+    net: Net,
+    node: Node,
+    spec: Spec,
+    d: int,
+    rows: Rows,
+    steps: int,
+    work: Work,
+    scratch: Scratch,
+    log: Integers,
+    used: int,
+) -> int:
+    """Try to close disjunct ``d``; the closing is written to ``log``, whose new length is returned."""
+    if not has_rows(spec, d):
+        return used
+    r = best_row(spec, rows, d)
+    if closes(rows.bound[r], rows.lost[r]):
+        log[used], log[used + 1], log[used + 2] = d, BY_ROW, r
+        return used + 3
+    p, q, k = close_by_pair(net, node, spec, d, rows, work)
+    if k > 0:
+        log[used], log[used + 1], log[used + 2], log[used + 3], log[used + 4] = d, BY_PAIR, p, q, k
+        return used + 5
+    if steps > 0 and slopes_promise(net, node, rows.form[r], rows.bound[r]):
+        default = node.low_slope.copy()
+        if ascend_slopes(net, node, spec, r, steps, work, scratch):
+            chosen = node.low_slope.copy()
+            count = thin_slopes(net, node, spec, r, default, chosen, work, scratch)
+            log[used], log[used + 1], log[used + 2] = d, BY_SLOPES, r
+            used = put_slopes(log, used + 3, chosen, scratch.order, count)
+        node.low_slope[:] = default
+    return used
+
+
+@compiled
+def _split_axis(net: Net, node: Node, grid: Grid, spec: Spec, is_open: Booleans, rows: Rows, box: Box) -> int:
+    """Axis to split: the neurons' relaxation gaps, weighted by the rows, shared out by the inputs'
+    influence.
+    """
+    inputs = net.size[0]
+    score = np.zeros(inputs)
+    share = np.empty(inputs)
+    leading = np.full(is_open.shape[0], -1, np.int64)
+    for d in range(is_open.shape[0]):
+        if is_open[d] and has_rows(spec, d):
+            leading[d] = best_row(spec, rows, d)
+            for k in range(inputs):
+                score[k] += 0.1 * abs(rows.form[leading[d], k]) * (box.upper[k] - box.lower[k])
+    for g in range(1, net.size.shape[0]):
+        if not net.relu[g]:
+            continue
+        for i in range(net.offset[g], net.offset[g] + net.size[g]):
+            low, high = node.lower[i], node.upper[i]
+            if not (low < 0.0 and high > 0.0):
+                continue
+            weight = 0.0
+            for d in range(is_open.shape[0]):
+                if leading[d] >= 0:
+                    weight += abs(rows.form[leading[d], i])
+            total = 0.0
+            for k in range(inputs):
+                share[k] = node.influence[i, k] * (box.upper[k] - box.lower[k])
+                total += share[k]
+            if total > 0.0:
+                gap = weight * (-low * high) / (high - low)
+                for k in range(inputs):
+                    score[k] += gap * share[k] / total
+    best = -1
+    for k in range(inputs):
+        if grid.step[k] > 0.0 and box.last[k] - box.first[k] >= 2 and (best < 0 or score[k] > score[best]):
+            best = k
+    return best
+
+
+@compiled
+def _try_points(
+    net: Net,
+    spec: Spec,
+    is_open: Booleans,
+    rows: Rows,
+    box: Box,
+    scratch: Scratch,
+    point: Floats,
+    best: float,
+) -> float:
+    """Evaluate the box's middle and the minimiser of its worst row; ``point`` keeps the nearest to a
+    violation.
+    """
+    chosen = -1
+    for d in range(is_open.shape[0]):
+        if is_open[d] and has_rows(spec, d):
+            r = best_row(spec, rows, d)
+            if chosen < 0 or rows.bound[r] < rows.bound[chosen]:
+                chosen = r
+    x = np.empty(net.size[0])
+    for attempt in range(2):
+        for i in range(x.shape[0]):
+            if attempt == 0 or chosen < 0:
+                x[i] = 0.5 * (box.lower[i] + box.upper[i])
+            else:
+                x[i] = box.lower[i] if rows.form[chosen, i] >= 0.0 else box.upper[i]
+        forward_point(net, x, scratch.values)
+        for d in range(is_open.shape[0]):
+            worst = -np.inf
+            for r in range(spec.row_start[d], spec.row_start[d + 1]):
+                worst = max(worst, spec.offsets[r] + dot(spec.table[r], scratch.values))
+            if worst < best:
+                best = worst
+                point[:] = x
+    return best
+
+
+@compiled
+def process_node(
+    net: Net,
+    spec: Spec,
+    grid: Grid,
+    first: Integers,
+    last: Integers,
+    bounds: Floats,
+    is_open: Booleans,
+    log: Integers,
+    point: Floats,
+    steps: int,
+) -> tuple[int, int, int, int, float]:
+    """Bound one node and decide it.
+
+    Args:
+        net: the network.
+        spec: rows of the polytope's disjuncts.
+        grid: root box and grid.
+        first: lowest coordinates of the box, (n_inputs,), cut in place.
+        last: highest coordinates of the box, likewise.
+        bounds: inherited pre-activation bounds, (2, N), tightened in place.
+        is_open: open disjuncts, (D,); closed ones are taken out in place.
+        log: receives the decisions.
+        point: receives the point nearest to a violation, (n_inputs,).
+        steps: steps of slope ascent.
+
+    Returns:
+        status, axis to split, log length, times bounded, value at ``point``.
+    """
+    node = make_node(net, bounds[0], bounds[1])
+    work = make_work(net)
+    rows = make_rows(net, spec)
+    scratch = make_scratch(net, spec)
+    box = Box(first, last, np.empty(first.shape[0]), np.empty(first.shape[0]))
+    closings = np.empty(log.shape[0], np.int64)
+    closed = np.zeros(is_open.shape[0], np.bool_)
+    used = 0
+    best = np.inf
+    rounds = 0
+    while True:
+        if rounds > 0:
+            log[used] = LOG_TIGHTEN
+            used += 1
+        rounds += 1
+        enclose(grid, box)
+        set_box(net, node, box.lower, box.upper)
+        if not tighten(net, node, work):
+            return OUT_OF_RANGE, -1, used, rounds, best
+        bound_rows(net, node, spec, is_open, rows, work)
+        remaining = 0
+        length = 0
+        for d in range(is_open.shape[0]):
+            if is_open[d]:
+                before = length
+                length = _close_disjunct(net, node, spec, d, rows, steps, work, scratch, closings, length)
+                closed[d] = length > before
+                remaining += 0 if closed[d] else 1
+        if remaining == 0:
+            log[used] = LOG_LEAF
+            used += 1
+            log[used : used + length] = closings[:length]
+            return CLOSED, -1, used + length, rounds, best
+        if length > 0:
+            log[used], log[used + 1] = LOG_CLOSE, length
+            log[used + 2 : used + 2 + length] = closings[:length]
+            used += 2 + length
+            for d in range(is_open.shape[0]):
+                is_open[d] = is_open[d] and not closed[d]
+        best = _try_points(net, spec, is_open, rows, box, scratch, point, best)
+        kept, used = cut_box(grid, spec, is_open, rows, box, scratch.picked, log, used)
+        if kept > REQUEUE_KEPT or rounds == MAX_ROUNDS:
+            break
+    axis = _split_axis(net, node, grid, spec, is_open, rows, box)
+    bounds[0] = node.lower
+    bounds[1] = node.upper
+    return (SPLIT if axis >= 0 else EXHAUSTED), axis, used, rounds, best
+
+
+@compiled
+def _process_one(
+    b: int,
+    net: Net,
+    spec: Spec,
+    grid: Grid,
+    firsts: Integers,
+    lasts: Integers,
+    bounds: Floats,
+    opens: Booleans,
+    logs: Integers,
+    points: Floats,
+    steps: int,
+    results: Integers,
+    bests: Floats,
+) -> None:
+    status, axis, used, rounds, best = process_node(
+        net, spec, grid, firsts[b], lasts[b], bounds[b], opens[b], logs[b], points[b], steps
+    )
+    results[b, 0], results[b, 1], results[b, 2], results[b, 3] = status, axis, used, rounds
+    bests[b] = best
+
+
+@compiled_parallel
+def process_parallel(
+    net: Net,
+    spec: Spec,
+    grid: Grid,
+    firsts: Integers,
+    lasts: Integers,
+    bounds: Floats,
+    opens: Booleans,
+    logs: Integers,
+    points: Floats,
+    steps: int,
+    results: Integers,
+    bests: Floats,
+) -> None:
+    """Process every node of a batch, one per loop turn; the outcome does not depend on the thread."""
+    for b in prange(firsts.shape[0]):
+        _process_one(b, net, spec, grid, firsts, lasts, bounds, opens, logs, points, steps, results, bests)
+
+
+@compiled
+def process_serial(
+    net: Net,
+    spec: Spec,
+    grid: Grid,
+    firsts: Integers,
+    lasts: Integers,
+    bounds: Floats,
+    opens: Booleans,
+    logs: Integers,
+    points: Floats,
+    steps: int,
+    results: Integers,
+    bests: Floats,
+) -> None:
+    """The same on the calling thread: starting threads costs more than a few boxes."""
+    for b in range(firsts.shape[0]):
+        _process_one(b, net, spec, grid, firsts, lasts, bounds, opens, logs, points, steps, results, bests)
