@@ -62,8 +62,8 @@ class Node(NamedTuple):
 class Work(NamedTuple):
     """Work space of the backward passes for R rows.
 
-    coef (R, N): coefficients; scaled (R, widest stage): relaxed coefficients; constant, lost (R,): constants and
-    errors.
+    coef (R, N): coefficients; scaled (R, widest stage): relaxed coefficients; constant, lost (R,):
+    constants and errors.
     """
 
     coef: Floats

@@ -3,6 +3,7 @@ exactly.
 """
 
 from dataclasses import dataclass
+from time import monotonic
 
 import numpy as np
 
@@ -17,6 +18,8 @@ RESTART_STEPS = 100
 CORNER_STEPS = 8
 DECAY = 0.96
 DROP_HALF_AT = (8, 16, 32)
+FEWEST_POINTS = 50
+PRODUCTS_AT_ONCE = 400_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +47,17 @@ class Attack:
 def make_attack(staged: StagedNetwork, problem: Problem, output_slice: slice) -> Attack:
     """Prepare attacks on one polytope; ``output_slice`` selects the output columns of the row table."""
     spec = problem.spec
+    outputs = spec.table[:, output_slice].copy()
+    if (
+        staged.output_group == 0
+    ):  # the outputs are the inputs, whose coefficients are merged in the table already
+        outputs[:] = 0.0
     return Attack(
         staged,
         problem.grid.lower,
         problem.grid.upper,
         spec.table[:, : staged.n_inputs],
-        spec.table[:, output_slice].copy(),
+        outputs,
         spec.offsets,
         spec.row_start,
     )
@@ -111,8 +119,19 @@ def _best(x: np.ndarray, values: np.ndarray, count: int) -> list[np.ndarray]:
     return [x[k].copy() for k in order]
 
 
+def _affordable(attack: Attack, count: int) -> int:
+    """As many of ``count`` points as keep one evaluation of all of them to some tenths of a second."""
+    products = sum(block.weights.size for stage in attack.staged.stages for block in stage.blocks)
+    return int(min(count, max(FEWEST_POINTS, PRODUCTS_AT_ONCE // max(products, 1))))
+
+
 def _descend(
-    attack: Attack, x: np.ndarray, target: np.ndarray | None, first_step: float, steps: int
+    attack: Attack,
+    x: np.ndarray,
+    target: np.ndarray | None,
+    first_step: float,
+    steps: int,
+    deadline: float,
 ) -> list[np.ndarray]:
     """Follow the sign of the gradient with a shrinking step, dropping the worst half now and then; the
     best points.
@@ -133,7 +152,7 @@ def _descend(
         better = worst < best
         best[better] = worst[better]
         best_x[better] = x[better]
-        if best.min() <= 0.0:
+        if best.min() <= 0.0 or monotonic() > deadline:
             break
         gradient = _gradient(attack, groups, rows, aim)
         x = np.clip(x - step * half * np.sign(gradient), attack.lower, attack.upper)
@@ -148,9 +167,16 @@ def value_at(attack: Attack, x: np.ndarray) -> float:
     return float(_values(attack, rows).min())
 
 
-def quick_attack(attack: Attack, generator: np.random.Generator) -> list[np.ndarray]:
-    """Sample the box and descend from the best samples; the most promising points, best first."""
-    x = generator.uniform(attack.lower, attack.upper, (SAMPLES, attack.lower.shape[0]))
+def quick_attack(attack: Attack, generator: np.random.Generator, deadline: float) -> list[np.ndarray]:
+    """Sample the box and descend from the best samples; the most promising points, best first.
+
+    Args:
+        attack: the polytope.
+        generator: source of the samples.
+        deadline: `time.monotonic` value at which to stop.
+    """
+    count = _affordable(attack, SAMPLES)
+    x = generator.uniform(attack.lower, attack.upper, (count, attack.lower.shape[0]))
     x[0] = 0.5 * (attack.lower + attack.upper)
     _, rows = _forward(attack, x)
     if rows.shape[1] == 0:
@@ -159,24 +185,30 @@ def quick_attack(attack: Attack, generator: np.random.Generator) -> list[np.ndar
     if values.min() <= 0.0:
         return _best(x, values, 3)
     start = np.array(_best(x, values, KEPT_SAMPLES))
-    found = _descend(attack, start, None, 0.25, SAMPLE_STEPS)
+    found = _descend(attack, start, None, 0.25, SAMPLE_STEPS, deadline)
     if value_at(attack, found[0]) > 0.0:
-        found += restart_attack(attack, generator, CORNER_STEPS)
+        found += restart_attack(attack, generator, deadline, CORNER_STEPS)
     return found
 
 
 def restart_attack(
-    attack: Attack, generator: np.random.Generator, steps: int = RESTART_STEPS
+    attack: Attack, generator: np.random.Generator, deadline: float, steps: int = RESTART_STEPS
 ) -> list[np.ndarray]:
     """Descend from random points, each aiming at one disjunct; the most promising points.
 
     The first step is half the box, so that the first few visit corners that descent from good samples never
     reaches.
+
+    Args:
+        attack: the polytope.
+        generator: source of the starting points.
+        deadline: `time.monotonic` value at which to stop.
+        steps: steps of each descent.
     """
-    count = RESTARTS
+    count = _affordable(attack, RESTARTS)
     x = generator.uniform(attack.lower, attack.upper, (count, attack.lower.shape[0]))
     if attack.constants.size == 0:
         return [x[0]]
     reachable = [d for d in range(len(attack.starts) - 1) if attack.starts[d] < attack.starts[d + 1]]
     target = np.array(reachable)[np.arange(count) % len(reachable)]
-    return _descend(attack, x, target, 1.0, steps)
+    return _descend(attack, x, target, 1.0, steps, deadline)

@@ -3,20 +3,27 @@ tree.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from time import monotonic
 
 import numba
 import numpy as np
 
 from hybrid_ai.bounds.flat import FlatNetwork
-from hybrid_ai.search.compiled.node import MAX_ROUNDS, process_parallel, process_serial
+from hybrid_ai.certificate import Split, SplitNeuron
+from hybrid_ai.search.backend import COMPILED, Backend, processing
+from hybrid_ai.search.compiled.node import MAX_ROUNDS
 from hybrid_ai.search.compiled.records import CLOSED, EXHAUSTED, OUT_OF_RANGE
+from hybrid_ai.search.phases import MOST_UNSTABLE, decide_by_phases, unstable_count
 from hybrid_ai.search.problem import Problem, batch_size
 from hybrid_ai.search.tree import Tree
 
 SERIAL_BELOW = 16
 SLOPE_STEPS = 6
+NEAR = 1e-9  # a value this near to a violation, in doubles, is worth an exact evaluation
+PHASES_AFTER = 256  # boxes: easy problems are done before
+PHASES_WAIT = 3
+FIRST_WIDE_AXIS = 0x3F  # axes from here on are split with their coordinate written out
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,8 @@ class _Open:
     bounds: np.ndarray
     is_open: np.ndarray
     volume: float
+    assumptions: tuple[tuple[int, bool], ...] = ()
+    wait: int = 0  # levels to go before phases are tried again
 
 
 @dataclass(eq=False)
@@ -62,7 +71,7 @@ class Branch:
         leaves: leaves of the tree.
         decided: decided share of the volume.
         stuck: reason why the search can't go on, or "".
-        candidate: point nearest to a violation in the last batch, and its value.
+        candidates: points of the last batch that may violate.
     """
 
     problem: Problem
@@ -74,7 +83,7 @@ class Branch:
     leaves: int = 0
     decided: float = 0.0
     stuck: str = ""
-    candidate: tuple[float, np.ndarray] | None = None
+    candidates: list[np.ndarray] = field(default_factory=list)
 
     @property
     def open_bytes(self) -> int:
@@ -106,10 +115,17 @@ def _decided_share(before: _Open, first: np.ndarray, last: np.ndarray, steps: np
     return float(np.prod(new / old))
 
 
-def advance(branch: Branch) -> None:
-    """Bound one batch of the newest open boxes; boxes, leaves, stack, tree and candidate are updated."""
+def advance(branch: Branch, backend: Backend, deadline: float) -> None:
+    """Bound one batch of the newest open boxes; boxes, leaves, stack, tree and candidates are updated.
+
+    Args:
+        branch: with at least one open box.
+        backend: what bounds the boxes.
+        deadline: `time.monotonic` value at which the search ends.
+    """
     problem, flat = branch.problem, branch.flat
-    count = min(len(branch.stack), batch_size(flat))
+    kernels = processing(backend, deadline)
+    count = min(len(branch.stack), batch_size(flat, kernels.most))
     batch = [branch.stack.pop() for _ in range(count)]
     firsts = np.stack([node.first for node in batch])
     lasts = np.stack([node.last for node in batch])
@@ -122,7 +138,7 @@ def advance(branch: Branch) -> None:
     parallel = branch.threads > 1 and count >= SERIAL_BELOW
     if parallel:
         numba.set_num_threads(branch.threads)
-    (process_parallel if parallel else process_serial)(
+    (kernels.parallel if parallel else kernels.serial)(
         flat.net,
         problem.spec,
         problem.grid,
@@ -137,7 +153,7 @@ def advance(branch: Branch) -> None:
         bests,
     )
     nearest = int(bests.argmin())
-    branch.candidate = (float(bests[nearest]), points[nearest])
+    branch.candidates = [points[nearest]] if bests[nearest] <= NEAR else []
     branch.bounded += int(results[:, 3].sum())
     for k, node in enumerate(batch):
         status, axis, used = int(results[k, 0]), int(results[k, 1]), int(results[k, 2])
@@ -147,40 +163,101 @@ def advance(branch: Branch) -> None:
         if status == CLOSED:
             branch.leaves += 1
             branch.decided += volume
-        elif status == EXHAUSTED:
-            branch.stuck = "rounding: a box as small as the grid could not be decided"
         elif status == OUT_OF_RANGE:
             branch.stuck = "rounding: a bound left the range in which error terms are sound"
         else:
-            _split(branch, node.number, axis, firsts[k], lasts[k], bounds[k].copy(), opens[k], volume)
+            node = replace(
+                node, first=firsts[k], last=lasts[k], bounds=bounds[k].copy(), is_open=opens[k], volume=volume
+            )
+            in_time = monotonic() < deadline  # a batch of boxes decided by phases may take a minute
+            if kernels is COMPILED and in_time and _worth_phases(branch, node, status == EXHAUSTED):
+                if _decide_by_phases(branch, node):
+                    continue
+                node = replace(node, wait=PHASES_WAIT)
+            elif node.wait > 0:
+                node = replace(node, wait=node.wait - 1)
+            if status == EXHAUSTED and not in_time:
+                branch.stuck = "timeout"
+            elif status == EXHAUSTED:
+                branch.stuck = "rounding: a box as small as the grid could not be decided"
+            elif axis < int(flat.size[0]):
+                _split_axis(branch, node, axis)
+            else:
+                _split_neuron(branch, node, axis)
 
 
-def _split(
-    branch: Branch,
-    number: int,
-    axis: int,
-    first: np.ndarray,
-    last: np.ndarray,
-    bounds: np.ndarray,
-    is_open: np.ndarray,
-    volume: float,
-) -> None:
-    middle = (int(first[axis]) + int(last[axis])) >> 1
-    share = (middle - int(first[axis])) / (int(last[axis]) - int(first[axis]))
-    below, above = last.copy(), first.copy()
+def _worth_phases(branch: Branch, node: _Open, last_chance: bool) -> bool:
+    """Whether splitting on phases may close a box: few unstable neurons, and not tried just above."""
+    if unstable_count(branch.flat, node.bounds) > MOST_UNSTABLE:
+        return False
+    return last_chance or (branch.bounded >= PHASES_AFTER and node.wait == 0)
+
+
+def _decide_by_phases(branch: Branch, node: _Open) -> bool:
+    """Try to close a box by splits on phases; true when it is closed."""
+    attempt = decide_by_phases(
+        branch.problem, branch.flat, node.first, node.last, node.bounds, node.is_open, node.assumptions
+    )
+    branch.bounded += attempt.bounded
+    branch.candidates += attempt.points
+    if attempt.tree is None:
+        return False
+    branch.leaves += branch.tree.graft(node.number, attempt.tree, branch.flat)
+    branch.decided += node.volume
+    return True
+
+
+def _push(branch: Branch, parent: int, split: Split | SplitNeuron, children: tuple[_Open, _Open]) -> None:
+    branch.tree.splits[parent] = split
+    branch.tree.children[parent] = (children[0].number, children[1].number)
+    branch.stack += [children[1], children[0]]
+
+
+def _split_axis(branch: Branch, node: _Open, axis: int) -> None:
+    """Halve the box on an input axis; both halves inherit the same bounds."""
+    first, last = int(node.first[axis]), int(node.last[axis])
+    middle = (first + last) >> 1
+    share = (middle - first) / (last - first)
+    below, above = node.last.copy(), node.first.copy()
     below[axis] = middle
     above[axis] = middle
-    children = (branch.tree.new_node(), branch.tree.new_node())
-    branch.tree.axes[number] = axis
-    branch.tree.coordinates[number] = middle
-    branch.tree.children[number] = children
-    branch.stack.append(
-        _Open(children[1], above, last.copy(), bounds, is_open.copy(), volume * (1.0 - share))
+    new_node = branch.tree.new_node
+    children = (
+        replace(node, number=new_node(), last=below, is_open=node.is_open.copy(), volume=node.volume * share),
+        replace(node, number=new_node(), first=above, volume=node.volume * (1.0 - share)),
     )
-    branch.stack.append(_Open(children[0], first.copy(), below, bounds, is_open.copy(), volume * share))
+    _push(branch, node.number, Split(axis, None if axis < FIRST_WIDE_AXIS else middle), children)
 
 
-def run_until(branch: Branch, budget: Budget, on_batch: Callable[[Branch], bool]) -> str:
+def _split_neuron(branch: Branch, node: _Open, position: int) -> None:
+    """Fix the phase of the neuron at a position: off in the first child, on in the second."""
+    off, on = node.bounds.copy(), node.bounds
+    off[1, position] = 0.0
+    on[0, position] = 0.0
+    new_node = branch.tree.new_node
+    children = (
+        replace(
+            node,
+            number=new_node(),
+            bounds=off,
+            is_open=node.is_open.copy(),
+            volume=0.5 * node.volume,
+            assumptions=(*node.assumptions, (position, False)),
+        ),
+        replace(
+            node,
+            number=new_node(),
+            bounds=on,
+            volume=0.5 * node.volume,
+            assumptions=(*node.assumptions, (position, True)),
+        ),
+    )
+    _push(branch, node.number, SplitNeuron(int(branch.flat.neuron[position])), children)
+
+
+def run_until(
+    branch: Branch, budget: Budget, on_batch: Callable[[Branch], bool], backend: Backend = "compiled"
+) -> str:
     """Advance until the tree is finished, the budget is spent or ``on_batch`` says stop.
 
     Returns:
@@ -191,7 +268,7 @@ def run_until(branch: Branch, budget: Budget, on_batch: Callable[[Branch], bool]
             return "timeout"
         if branch.open_bytes > budget.memory:
             return "memory: the open boxes reached the limit"
-        advance(branch)
+        advance(branch, backend, budget.deadline)
         if on_batch(branch):
             return "stopped"
     return branch.stuck

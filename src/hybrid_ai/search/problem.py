@@ -12,6 +12,12 @@ from hybrid_ai.spec import Atom, InputPolytope
 
 GRID_BITS = 40
 PRECISION_BITS = 50
+SMALLEST, LARGEST = Fraction(1, 2**200), Fraction(2**100)
+CANCELLATION = Fraction(1, 2**20)  # the checker's doubles would not see what is left
+
+
+class OutOfRange(Exception):
+    """A number of the property is outside the range in which the kernels' error terms are sound."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +63,26 @@ def grid_exponent(lower: Fraction, upper: Fraction) -> int:
     return max(ilog2(upper - lower) - GRID_BITS, ilog2(size) - PRECISION_BITS)
 
 
+def _require_range(polytope: InputPolytope) -> None:
+    numbers = [*polytope.lower, *polytope.upper]
+    for atom in (*polytope.constraints, *(atom for disjunct in polytope.disjuncts for atom in disjunct)):
+        numbers += [atom.constant, *(c for _, c in atom.inputs), *(c for _, c in atom.outputs)]
+    for value in numbers:
+        if value and not SMALLEST <= abs(value) <= LARGEST:
+            raise OutOfRange("rounding: a number of the property is outside 2^-200 to 2^100; scale it")
+
+
 def make_problem(flat: FlatNetwork, polytope: InputPolytope) -> Problem:
     """Lay one polytope out for the kernels.
 
     Args:
         flat: the network.
         polytope: a non-empty box with rows over inputs and outputs.
+
+    Raises:
+        OutOfRange: a number of the property is too large or too small for the kernels' error terms.
     """
+    _require_range(polytope)
     inputs = int(flat.size[0])
     step = np.zeros(inputs)
     first = np.zeros(inputs, np.int64)
@@ -77,6 +96,17 @@ def make_problem(flat: FlatNetwork, polytope: InputPolytope) -> Problem:
             last[axis] = math.ceil(upper / unit)
     root_lower = np.array([round_down(value) for value in polytope.lower])
     root_upper = np.array([round_up(value) for value in polytope.upper])
+    return Problem(
+        polytope=polytope,
+        grid=Grid(root_lower, root_upper, step),
+        first=first,
+        last=last,
+        spec=_make_spec(flat, polytope),
+        own_rows=tuple(len(disjunct) for disjunct in polytope.disjuncts),
+    )
+
+
+def _make_spec(flat: FlatNetwork, polytope: InputPolytope) -> Spec:
     rows: list[Atom] = []
     starts = [0]
     for disjunct in polytope.disjuncts:
@@ -85,23 +115,21 @@ def make_problem(flat: FlatNetwork, polytope: InputPolytope) -> Problem:
     table = np.zeros((len(rows), flat.total))
     output = int(flat.offset[flat.output_group])
     for table_row, atom in zip(table, rows, strict=True):
-        for index, coefficient in atom.inputs:
-            table_row[index] += float(coefficient)
-        for index, coefficient in atom.outputs:
-            table_row[output + index] += float(coefficient)
+        exact = dict(atom.inputs)
+        for index, coefficient in atom.outputs:  # the output group may be the input itself
+            held = exact.get(output + index, Fraction(0))
+            exact[output + index] = held + coefficient
+            if held and abs(held + coefficient) < CANCELLATION * abs(coefficient):
+                raise OutOfRange("rounding: an input's and an output's coefficient cancel almost entirely")
+        for position, coefficient in exact.items():
+            table_row[position] = float(coefficient)
     offsets = np.array([float(atom.constant) for atom in rows])
-    return Problem(
-        polytope=polytope,
-        grid=Grid(root_lower, root_upper, step),
-        first=first,
-        last=last,
-        spec=Spec(table, offsets, np.array(starts, np.int64)),
-        own_rows=tuple(len(disjunct) for disjunct in polytope.disjuncts),
-    )
+    own_end = np.array([a + len(d) for a, d in zip(starts, polytope.disjuncts, strict=False)], np.int64)
+    return Spec(table, offsets, np.array(starts, np.int64), own_end)
 
 
 def batch_size(flat: FlatNetwork, most: int = 512) -> int:
-    """Number of boxes a batch may hold so that it takes about a tenth of a second on one core."""
+    """Number of boxes a batch may hold so that it takes a few hundredths of a second on one core."""
     size = flat.size.astype(float)
     pairs = sum(2.0 * size[g] * float(np.dot(size[:g], size[1 : g + 1])) for g in range(1, len(size)))
-    return int(min(most, max(1, 2e9 // max(pairs, 1.0))))
+    return int(min(most, max(1, 5e8 // max(pairs, 1.0))))

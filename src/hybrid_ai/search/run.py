@@ -11,14 +11,14 @@ from hybrid_ai.bounds.flat import FlatNetwork, flatten
 from hybrid_ai.certificate import Header, encode_certificate
 from hybrid_ai.network import Model, evaluate_exact
 from hybrid_ai.search.attack import Attack, make_attack, quick_attack, restart_attack, value_at
-from hybrid_ai.search.branch import Branch, Budget, Progress, run_until, start
+from hybrid_ai.search.backend import Backend
+from hybrid_ai.search.branch import NEAR, Branch, Budget, Progress, run_until, start
 from hybrid_ai.search.outcome import Claimed, Effort, Outcome, Refuted, Unknown
-from hybrid_ai.search.problem import Problem, make_problem
+from hybrid_ai.search.problem import OutOfRange, Problem, make_problem
 from hybrid_ai.search.tree import encode_tree
 from hybrid_ai.spec import InputPolytope, Property, normal_form
 
 ATTACK_AT = (1_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 512_000)
-NEAR = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +42,7 @@ def run_search(
     *,
     budget: Budget,
     seed: int = 0,
+    backend: Backend = "auto",
     report: Callable[[Progress], None] | None = None,
 ) -> Outcome:
     """Search until the property is claimed, refuted or the budget is spent.
@@ -52,6 +53,9 @@ def run_search(
         property_sha256: hexadecimal digest of the property file as given; the certificate is bound to it.
         budget: deadline, memory and threads.
         seed: of the attacks; equal seeds give equal certificates, whatever the number of threads.
+        backend: "compiled", "reference" (slow), or "auto": compiled where its kernels are ready, else the
+            reference backend while they are compiled in the background. Such a cold search may give
+            another certificate than a warm one, equally valid.
         report: called after each batch of boxes.
 
     Returns:
@@ -66,7 +70,7 @@ def run_search(
             f"the property has {prop.n_inputs} inputs and {prop.n_outputs} outputs, "
             f"the model {model.n_inputs} and {model.n_outputs}"
         )
-    return _Search(model, prop, property_sha256, budget, seed, report).run()
+    return _Search(model, prop, property_sha256, budget, seed, backend, report).run()
 
 
 class _Search:
@@ -77,12 +81,14 @@ class _Search:
         property_sha256: str,
         budget: Budget,
         seed: int,
+        backend: Backend,
         report: Callable[[Progress], None] | None,
     ) -> None:
         self._model = model
         self._property = prop
         self._property_sha256 = property_sha256
         self._budget = budget
+        self._backend = backend
         self._report = report
         self._generator = np.random.default_rng(seed)
         self._began = monotonic()
@@ -93,6 +99,8 @@ class _Search:
         """Search until claimed, refuted or out of budget; Ctrl-C gives unknown: interrupted."""
         try:
             return self._run()
+        except OutOfRange as error:
+            return Unknown(str(error), self._effort())
         except KeyboardInterrupt:
             return Unknown("interrupted", self._effort())
 
@@ -104,7 +112,9 @@ class _Search:
             problem = make_problem(flat, polytope)
             self._cases.append(_Case(problem, make_attack(self._model.staged, problem, outputs)))
         for case in self._cases:
-            found = self._confirm(case, quick_attack(case.attack, self._generator))
+            if monotonic() > self._budget.deadline:
+                return Unknown("timeout", self._effort())
+            found = self._confirm(case, quick_attack(case.attack, self._generator, self._budget.deadline))
             if found:
                 return found
         trees = []
@@ -123,19 +133,17 @@ class _Search:
         pending = list(ATTACK_AT)
 
         def on_batch(state: Branch) -> bool:
-            candidates = []
-            if state.candidate is not None and state.candidate[0] <= NEAR:
-                candidates.append(state.candidate[1])
+            candidates = list(state.candidates)
             if pending and state.bounded >= pending[0]:
                 pending.pop(0)
-                candidates += restart_attack(case.attack, self._generator)
+                candidates += restart_attack(case.attack, self._generator, self._budget.deadline)
             refuted = self._confirm(case, candidates)
             if refuted:
                 found.append(refuted)
             self._tell()
             return bool(found)
 
-        reason = run_until(branch, self._budget, on_batch)
+        reason = run_until(branch, self._budget, on_batch, self._backend)
         if found:
             return found[0]
         return Unknown(reason, self._effort()) if reason else None

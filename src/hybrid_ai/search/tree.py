@@ -15,6 +15,7 @@ from hybrid_ai.certificate import (
     Leaf,
     Row,
     Split,
+    SplitNeuron,
     Step,
     Tighten,
     encode_step,
@@ -28,25 +29,44 @@ from hybrid_ai.search.compiled.records import (
     LOG_TIGHTEN,
     PAIR_WEIGHTS,
 )
+from hybrid_ai.search.phases import PhaseTree
 from hybrid_ai.search.problem import Problem
 
 
 @dataclass(eq=False)
 class Tree:
-    """Logs, splits and children of the nodes of one polytope's tree; node 0 is the root."""
+    """Logs, splits and children of the nodes of one polytope's tree; node 0 is the root.
+
+    What was found by phases is steps already and follows what stands in the logs.
+    """
 
     logs: list[np.ndarray] = field(default_factory=list)
-    axes: list[int] = field(default_factory=list)
-    coordinates: list[int] = field(default_factory=list)
+    splits: list[Split | SplitNeuron | None] = field(default_factory=list)
     children: list[tuple[int, int]] = field(default_factory=list)
+    steps: dict[int, list[Step]] = field(default_factory=dict)
 
     def new_node(self) -> int:
         """Add a node that is still to be processed and return its number."""
         self.logs.append(np.empty(0, np.int32))
-        self.axes.append(-1)
-        self.coordinates.append(0)
+        self.splits.append(None)
         self.children.append((-1, -1))
         return len(self.logs) - 1
+
+    def graft(self, number: int, phases: PhaseTree, flat: FlatNetwork) -> int:
+        """Put a finished subtree below a node's own steps; returns its number of leaves."""
+        self.steps[number] = [Tighten()]
+        stack = [(number, phases)]
+        leaves = 0
+        while stack:
+            node, tree = stack.pop()
+            if tree.leaf is not None:
+                self.steps.setdefault(node, []).append(tree.leaf)
+                leaves += 1
+            elif tree.off is not None and tree.on is not None:
+                self.splits[node] = SplitNeuron(int(flat.neuron[tree.position]))
+                self.children[node] = (self.new_node(), self.new_node())
+                stack += zip(self.children[node], (tree.off, tree.on), strict=True)
+        return leaves
 
 
 class _LogReader:
@@ -123,9 +143,10 @@ def encode_tree(problem: Problem, flat: FlatNetwork, tree: Tree) -> bytes:
         node, open_disjuncts = stack.pop()
         for step, before in _LogReader(problem, flat, tree.logs[node]).steps(open_disjuncts):
             out += encode_step(step, problem.own_rows, before)
-        if tree.axes[node] >= 0:
-            axis = tree.axes[node]
-            split = Split(axis) if axis < 0x3F else Split(axis, tree.coordinates[node])
+        for step in tree.steps.get(node, ()):
+            out += encode_step(step, problem.own_rows, open_disjuncts)
+        split = tree.splits[node]
+        if split is not None:
             out += encode_step(split, problem.own_rows, open_disjuncts)
             first, second = tree.children[node]
             stack.append((second, list(open_disjuncts)))

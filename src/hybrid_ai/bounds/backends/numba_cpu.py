@@ -42,7 +42,7 @@ def block_matrix(net: Net, block: int, g: int) -> Floats:
 
 
 @compiled_any_order
-def _relax_rows(
+def relax_rows(
     coef: Floats,
     low: Floats,
     high: Floats,
@@ -125,7 +125,7 @@ def _accumulate_one(weights: Floats, active: Integers, count: int, first: Floats
 
 
 @compiled
-def _accumulate_rows(weights: Floats, active: Integers, count: int, scaled: Floats, target: Floats) -> None:
+def accumulate_rows(weights: Floats, active: Integers, count: int, scaled: Floats, target: Floats) -> None:
     """Add ``scaled @ weights`` over the active rows of ``weights`` to every coefficient row."""
     rows = target.shape[0]
     r = 0
@@ -148,7 +148,7 @@ def backward(net: Net, node: Node, top: int, rows: int, work: Work) -> None:
         a = net.offset[g]
         b = a + net.size[g]
         scaled = work.scaled[:rows, : b - a]
-        _relax_rows(
+        relax_rows(
             coef[:, a:b],
             node.low_slope[a:b],
             node.high_slope[a:b],
@@ -163,7 +163,7 @@ def backward(net: Net, node: Node, top: int, rows: int, work: Work) -> None:
         for block in range(net.block_start[g], net.block_start[g + 1]):
             c = net.offset[net.block_source[block]]
             d = c + net.size[net.block_source[block]]
-            _accumulate_rows(
+            accumulate_rows(
                 block_matrix(net, block, g), node.active[a:b], node.counts[g], scaled, coef[:, c:d]
             )
 
@@ -261,7 +261,7 @@ def _interval_stage(net: Net, node: Node, g: int, center: Floats, spread: Floats
 
 
 @compiled
-def _seed_rows(net: Net, node: Node, g: int, neurons: Integers, count: int, work: Work) -> None:
+def seed_rows(net: Net, node: Node, g: int, neurons: Integers, count: int, work: Work) -> None:
     """Rows ``+z`` and ``-z`` for each listed neuron of stage ``g``, on the groups below it."""
     for k in range(count):
         i = neurons[k]
@@ -282,7 +282,7 @@ def _seed_rows(net: Net, node: Node, g: int, neurons: Integers, count: int, work
 @compiled
 def _bound_neurons(net: Net, node: Node, g: int, neurons: Integers, count: int, work: Work) -> None:
     """Backward bounds of the listed neurons of stage ``g``, intersected with those held."""
-    _seed_rows(net, node, g, neurons, count, work)
+    seed_rows(net, node, g, neurons, count, work)
     backward(net, node, g, 2 * count, work)
     for k in range(count):
         i = neurons[k]
@@ -359,6 +359,9 @@ def tighten(net: Net, node: Node, work: Work) -> bool:
     Returns:
         False when a magnitude leaves the range in which the error terms are sound (or is NaN).
     """
+    for i in range(net.size[0]):
+        if not node.magnitude[i] < LIMIT:
+            return False
     widest = net.size.max()
     neurons = np.empty(widest, np.int64)
     center, spread, total = np.empty(widest), np.empty(widest), np.empty(widest)

@@ -12,7 +12,7 @@ SLOPE_GRID = 128.0
 
 
 @compiled_any_order
-def _stored_error(node: Node, row: Floats, offset: float) -> float:
+def stored_error(node: Node, row: Floats, offset: float) -> float:
     """What storing a row's rational coefficients as doubles may change over the node."""
     total = abs(offset)
     for i in range(row.shape[0]):
@@ -24,7 +24,7 @@ def _stored_error(node: Node, row: Floats, offset: float) -> float:
 def _load_row(node: Node, spec: Spec, r: int, work: Work, place: int) -> None:
     work.coef[place] = spec.table[r]
     work.constant[place] = spec.offsets[r]
-    work.lost[place] = _stored_error(node, spec.table[r], spec.offsets[r])
+    work.lost[place] = stored_error(node, spec.table[r], spec.offsets[r])
 
 
 @compiled
@@ -81,8 +81,8 @@ def close_by_pair(net: Net, node: Node, spec: Spec, d: int, rows: Rows, work: Wo
     for i in range(work.coef.shape[1]):
         work.coef[0, i] = s * spec.table[best_p, i] + t * spec.table[best_q, i]
     work.constant[0] = s * spec.offsets[best_p] + t * spec.offsets[best_q]
-    work.lost[0] = s * _stored_error(node, spec.table[best_p], spec.offsets[best_p])
-    work.lost[0] += t * _stored_error(node, spec.table[best_q], spec.offsets[best_q])
+    work.lost[0] = s * stored_error(node, spec.table[best_p], spec.offsets[best_p])
+    work.lost[0] += t * stored_error(node, spec.table[best_q], spec.offsets[best_q])
     backward(net, node, net.size.shape[0], 1, work)
     value, lost = concretize(net, node, work.coef[0], work.constant[0], work.lost[0])
     if closes(value, lost):

@@ -41,6 +41,7 @@ from hybrid_ai.search.compiled.records import (
 
 REQUEUE_KEPT = 0.3  # a box cut below this share of its volume is bounded again before it is split
 MAX_ROUNDS = 12
+MOST_SPLIT_INPUTS = 20  # with more inputs than this, halving boxes gets nowhere: split on neurons' phases
 
 
 @compiled
@@ -59,10 +60,11 @@ def _close_disjunct(
     """Try to close disjunct ``d``; the closing is written to ``log``, whose new length is returned."""
     if not has_rows(spec, d):
         return used
+    for r in range(spec.row_start[d], spec.row_start[d + 1]):
+        if closes(rows.bound[r], rows.lost[r]):
+            log[used], log[used + 1], log[used + 2] = d, BY_ROW, r
+            return used + 3
     r = best_row(spec, rows, d)
-    if closes(rows.bound[r], rows.lost[r]):
-        log[used], log[used + 1], log[used + 2] = d, BY_ROW, r
-        return used + 3
     p, q, k = close_by_pair(net, node, spec, d, rows, work)
     if k > 0:
         log[used], log[used + 1], log[used + 2], log[used + 3], log[used + 4] = d, BY_PAIR, p, q, k
@@ -115,6 +117,30 @@ def _split_axis(net: Net, node: Node, grid: Grid, spec: Spec, is_open: Booleans,
     for k in range(inputs):
         if grid.step[k] > 0.0 and box.last[k] - box.first[k] >= 2 and (best < 0 or score[k] > score[best]):
             best = k
+    return best
+
+
+@compiled
+def split_neuron(net: Net, node: Node, spec: Spec, is_open: Booleans, rows: Rows) -> int:
+    """Position of the unstable neuron whose relaxation gap weighs most in the open disjuncts' best rows,
+    or -1.
+    """
+    best = -1
+    best_score = 0.0
+    for g in range(1, net.size.shape[0]):
+        if not net.relu[g]:
+            continue
+        for i in range(net.offset[g], net.offset[g] + net.size[g]):
+            low, high = node.lower[i], node.upper[i]
+            if not (low < 0.0 and high > 0.0):
+                continue
+            weight = 0.0
+            for d in range(is_open.shape[0]):
+                if is_open[d] and has_rows(spec, d):
+                    weight += abs(rows.form[best_row(spec, rows, d), i])
+            score = weight * (-low * high) / (high - low)
+            if score > best_score:
+                best, best_score = i, score
     return best
 
 
@@ -184,7 +210,8 @@ def process_node(
         steps: steps of slope ascent.
 
     Returns:
-        status, axis to split, log length, times bounded, value at ``point``.
+        status, position to split on (an input axis, or a neuron's), log length, times bounded, value at
+        ``point``.
     """
     node = make_node(net, bounds[0], bounds[1])
     work = make_work(net)
@@ -229,7 +256,11 @@ def process_node(
         kept, used = cut_box(grid, spec, is_open, rows, box, scratch.picked, log, used)
         if kept > REQUEUE_KEPT or rounds == MAX_ROUNDS:
             break
-    axis = _split_axis(net, node, grid, spec, is_open, rows, box)
+    axis = -1
+    if net.size[0] > MOST_SPLIT_INPUTS:
+        axis = split_neuron(net, node, spec, is_open, rows)
+    if axis < 0:
+        axis = _split_axis(net, node, grid, spec, is_open, rows, box)
     bounds[0] = node.lower
     bounds[1] = node.upper
     return (SPLIT if axis >= 0 else EXHAUSTED), axis, used, rounds, best

@@ -29,13 +29,14 @@ class Spec(NamedTuple):
     """Rows of all disjuncts of a polytope.
 
     table (R, N): coefficients over all groups; offsets (R,): constants; row_start (D + 1,) int64: rows of
-    disjunct d are ``row_start[d]:row_start[d + 1]``. The polytope's input constraints are appended to
-    every disjunct, because a constraint closes and cuts exactly as a row does.
+    disjunct d are ``row_start[d]:row_start[d + 1]``. The polytope's input constraints are appended to every
+    disjunct, because a constraint closes and cuts exactly as a row does; its own rows end at ``own_end[d]``.
     """
 
     table: Floats
     offsets: Floats
     row_start: Integers
+    own_end: Integers
 
 
 class Grid(NamedTuple):
@@ -114,9 +115,13 @@ def enclose(grid: Grid, box: Box) -> None:
 
 @compiled
 def best_row(spec: Spec, rows: Rows, d: int) -> int:
-    """The row of disjunct ``d`` with the greatest bound; the disjunct must have rows."""
+    """The row of disjunct ``d`` with the greatest bound; an input constraint only where it has no row.
+
+    The disjunct must have rows or constraints.
+    """
     best: int = spec.row_start[d]
-    for r in range(spec.row_start[d], spec.row_start[d + 1]):
+    end = spec.own_end[d] if spec.own_end[d] > best else spec.row_start[d + 1]
+    for r in range(best, end):
         if rows.bound[r] - rows.lost[r] > rows.bound[best] - rows.lost[best]:
             best = r
     return best

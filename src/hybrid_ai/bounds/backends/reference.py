@@ -1,0 +1,260 @@
+"""Reference backend: interval and backward linear (CROWN) bounds in numpy, written to be read.
+
+It says what every other backend has to compute: the same bounds up to the order of summation, the same error
+terms. Nothing is skipped or blocked: every matrix is whole, every row is bounded. It also searches while
+the kernels of the compiled backend are being compiled.
+
+Sound because: every computed coefficient is taken as it is, and what each substitution of ``z = W h + b``
+can lose by rounding is bounded by ``sum |B_i| Q_i`` with ``Q = gamma (|W| M + |b|) + 2u Z``, in any order of
+summation, with or without fused multiply-add.
+Source: CROWN (Zhang et al. 2018, arXiv:1811.00866, theorem 3.2), with adaptive lower slopes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+
+from hybrid_ai.bounds.arrays import Booleans, Floats, Integers, Net
+
+TINY = 2.0**-800  # covers underflow of every product and sum (magnitudes stay below LIMIT)
+INFLATE = 1.0 + 2.0**-40
+FINAL = 1.0 + 2.0**-18
+LIMIT = 2.0**100
+UNIT = 2.0**-53
+
+
+class Lines(NamedTuple):
+    """``low_slope z <= h <= high_slope z + intercept`` for each element of a stage, (n,) each."""
+
+    low_slope: Floats
+    high_slope: Floats
+    intercept: Floats
+
+
+class StageKind(NamedTuple):
+    """What a kind of stage means to the bounds.
+
+    lines: relaxation from the bounds of the pre-activation; output: interval of the output from the same;
+    loose: elements whose relaxation is not exact, so that better bounds of the pre-activation pay.
+    """
+
+    lines: Callable[[Floats, Floats], Lines]
+    output: Callable[[Floats, Floats], tuple[Floats, Floats]]
+    loose: Callable[[Floats, Floats], Booleans]
+
+
+def _linear_output(lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
+    return lower, upper
+
+
+def _linear_loose(lower: Floats, upper: Floats) -> Booleans:
+    return np.zeros(lower.shape, np.bool_)
+
+
+def _linear_lines(lower: Floats, upper: Floats) -> Lines:
+    return Lines(np.ones_like(lower), np.ones_like(lower), np.zeros_like(lower))
+
+
+def _relu_lines(lower: Floats, upper: Floats) -> Lines:
+    """Lines by the default rule of the certificate format, section 6.
+
+    Sound because: whatever the chord's rounded slope, its intercept clears both ends up to ``2u Z`` per
+    unit of slope, which the step error holds.
+    """
+    loose = _relu_loose(lower, upper)
+    on = lower >= 0.0
+    chord = np.where(on, 1.0, 0.0)
+    chord[loose] = np.clip(upper[loose] / (upper[loose] - lower[loose]), 0.0, 1.0)
+    intercept = np.maximum(-chord * lower, upper - chord * upper) * (1.0 + 8.0 * UNIT)
+    steep = 64.0 * upper >= -63.0 * lower
+    return Lines(np.where(on | (loose & steep), 1.0, 0.0), chord, np.where(loose, intercept, 0.0))
+
+
+def _relu_output(lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
+    return np.maximum(lower, 0.0), np.maximum(upper, 0.0)
+
+
+def _relu_loose(lower: Floats, upper: Floats) -> Booleans:
+    return (lower < 0.0) & (upper > 0.0)
+
+
+# One row per kind of stage: another kind, or another relaxation of one, is added here and nowhere else.
+STAGE_KINDS: Mapping[str, StageKind] = MappingProxyType(
+    {
+        "linear": StageKind(_linear_lines, _linear_output, _linear_loose),
+        "relu": StageKind(_relu_lines, _relu_output, _relu_loose),
+    }
+)
+
+
+class Group(NamedTuple):
+    """Bounds of one group's elements, (n,) each.
+
+    lower, upper: of the pre-activation (the box itself for group 0); lines: the relaxation; magnitude: bound
+    of the output's size; middle, radius: of the output's interval; step_error: what substituting the element
+    may lose per unit of coefficient (Q above).
+    """
+
+    lower: Floats
+    upper: Floats
+    lines: Lines
+    magnitude: Floats
+    middle: Floats
+    radius: Floats
+    step_error: Floats
+
+
+class Bounded(NamedTuple):
+    """Linear lower bounds of R rows over a box.
+
+    form (R, N): coefficients met on the way down, those on the input being the row's linear bound; constant,
+    lost (R,): its constant and what rounding may have lost; value (R,): least value, before ``lost``.
+    """
+
+    form: Floats
+    constant: Floats
+    lost: Floats
+    value: Floats
+
+
+def places(net: Net, g: int) -> slice:
+    """Positions of the elements of group ``g``."""
+    return slice(int(net.offset[g]), int(net.offset[g] + net.size[g]))
+
+
+def blocks(net: Net, g: int) -> Iterator[tuple[int, Floats]]:
+    """Source group and matrix of each block of stage ``g``."""
+    for block in range(int(net.block_start[g]), int(net.block_start[g + 1])):
+        source, first = int(net.block_source[block]), int(net.block_weights[block])
+        rows, columns = int(net.size[g]), int(net.size[source])
+        yield source, net.weights[first : first + rows * columns].reshape(rows, columns)
+
+
+def stage_kind(net: Net, g: int) -> StageKind:
+    """The row of STAGE_KINDS for stage ``g``."""
+    return STAGE_KINDS["relu" if net.relu[g] else "linear"]
+
+
+def _group(lower: Floats, upper: Floats, kind: StageKind, error: Floats) -> Group | None:
+    """Relaxation and output interval; None when a magnitude is out of range, or NaN."""
+    reach = np.maximum(np.abs(lower), np.abs(upper))
+    if not (np.all(reach < LIMIT) and np.all(np.isfinite(error))):
+        return None
+    low, high = kind.output(lower, upper)
+    magnitude = np.maximum(np.abs(low), np.abs(high)) * INFLATE
+    middle, radius = 0.5 * (low + high), 0.5 * (high - low)
+    step_error = (error + 2.0 * UNIT * reach) * INFLATE
+    return Group(lower, upper, kind.lines(lower, upper), magnitude, middle, radius, step_error)
+
+
+def _interval(net: Net, g: int, groups: list[Group]) -> tuple[Floats, Floats, Floats]:
+    """Lower and upper interval bounds of stage ``g``, and its step error without Z."""
+    center = net.bias[places(net, g)].copy()
+    total = np.abs(center)
+    spread = np.zeros_like(center)
+    for source, weights in blocks(net, g):
+        center += weights @ groups[source].middle
+        spread += np.abs(weights) @ groups[source].radius
+        total += np.abs(weights) @ groups[source].magnitude
+    error = net.gamma * total * INFLATE + TINY
+    wide = spread * (1.0 + net.gamma) + 2.0 * error
+    return center - wide, center + wide, error
+
+
+def backward(
+    net: Net, groups: list[Group], top: int, form: Floats, constant: Floats, lost: Floats
+) -> Bounded:
+    """Least values of ``form @ h + constant`` over the box, substituting the stages below ``top``.
+
+    Args:
+        net: the network.
+        groups: bounds of at least the groups below ``top``.
+        top: group above the highest one that ``form`` reads.
+        form: coefficients, (R, N), changed in place.
+        constant: (R,), changed in place.
+        lost: what rounding may already have lost, (R,), changed in place.
+    """
+    for g in range(top - 1, 0, -1):
+        here, lines = places(net, g), groups[g].lines
+        row = form[:, here]
+        positive = row >= 0.0
+        scaled = row * np.where(positive, lines.low_slope, lines.high_slope)
+        slack = np.where(positive, 0.0, row * lines.intercept).sum(axis=1)
+        constant += scaled @ net.bias[here] + slack
+        lost += np.abs(scaled) @ groups[g].step_error - slack * net.gamma
+        for source, weights in blocks(net, g):
+            form[:, places(net, source)] += scaled @ weights
+    box, last = groups[0], form[:, places(net, 0)]
+    value = constant + np.where(last >= 0.0, last * box.lower, last * box.upper).sum(axis=1)
+    lost += net.gamma * (np.abs(constant) + np.abs(last) @ box.magnitude)
+    return Bounded(form, constant, lost * FINAL + TINY, value)
+
+
+def _bound_neurons(
+    net: Net, g: int, groups: list[Group], chosen: Integers, error: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Backward lower and upper bounds of the chosen rows of stage ``g``, and the inputs' influence."""
+    seed = np.zeros((chosen.shape[0], net.bias.shape[0]))
+    for source, weights in blocks(net, g):
+        seed[:, places(net, source)] = weights[chosen]
+    bias = net.bias[places(net, g)][chosen]
+    below = backward(net, groups, g, seed.copy(), bias.copy(), error[chosen].copy())
+    above = backward(net, groups, g, -seed, -bias, error[chosen].copy())
+    inputs = places(net, 0)
+    influence = 0.5 * (np.abs(below.form[:, inputs]) + np.abs(above.form[:, inputs]))
+    return below.value - below.lost, above.lost - above.value, influence
+
+
+def tighten(net: Net, lower: Floats, upper: Floats, held: Floats) -> tuple[list[Group], Floats] | None:
+    """Bounds of every group over a box, intersected with the bounds held.
+
+    Args:
+        net: the network.
+        lower: of the box, (n_inputs,).
+        upper: of the box, (n_inputs,).
+        held: pre-activation bounds to intersect with, (2, N).
+
+    Returns:
+        The groups, and the mean size of the input coefficients of each loose element's own bounds
+        (N, n_inputs); None when a magnitude leaves the range in which the error terms are sound.
+
+    Sound because: NaN never replaces a bound (fmax and fmin) and is out of range where it is an error term.
+    """
+    with np.errstate(all="ignore"):
+        box = _group(lower.copy(), upper.copy(), STAGE_KINDS["linear"], np.zeros(lower.shape[0]))
+        if box is None:
+            return None
+        groups = [box]
+        influence = np.zeros((net.bias.shape[0], lower.shape[0]))
+        for g in range(1, net.size.shape[0]):
+            here, kind = places(net, g), stage_kind(net, g)
+            low, high, error = _interval(net, g, groups)
+            low, high = np.fmax(held[0, here], low), np.fmin(held[1, here], high)
+            chosen = np.flatnonzero(kind.loose(low, high))
+            below, above, share = _bound_neurons(net, g, groups, chosen, error)
+            low[chosen], high[chosen] = np.fmax(low[chosen], below), np.fmin(high[chosen], above)
+            influence[here][chosen] = share
+            group = _group(low, high, kind, error)
+            if group is None:
+                return None
+            groups.append(group)
+        return groups, influence
+
+
+def bound_rows(net: Net, groups: list[Group], table: Floats, offsets: Floats) -> Bounded:
+    """Backward lower bounds of ``table @ h + offsets`` over the box of ``groups``.
+
+    Args:
+        net: the network.
+        groups: as `tighten` returned them.
+        table: coefficients over all groups, (R, N), each rounded once.
+        offsets: (R,), each rounded once.
+
+    Sound because: the error begins with what rounding the coefficients may have changed.
+    """
+    with np.errstate(all="ignore"):
+        magnitude = np.concatenate([group.magnitude for group in groups])
+        stored = (np.abs(offsets) + np.abs(table) @ magnitude) * 4.0 * UNIT
+        return backward(net, groups, net.size.shape[0], table.copy(), offsets.copy(), stored)
