@@ -1,5 +1,9 @@
 """The certificate format: its steps, how they are written and read back."""
 
+from hybrid_ai.certificate.decode import CertificateError as CertificateError
+from hybrid_ai.certificate.decode import PlacedStep as PlacedStep
+from hybrid_ai.certificate.decode import decode_certificate as decode_certificate
+from hybrid_ai.certificate.decode import decode_header as decode_header
 from hybrid_ai.certificate.encode import encode_certificate as encode_certificate
 from hybrid_ai.certificate.encode import encode_step as encode_step
 from hybrid_ai.certificate.steps import ARITHMETICS as ARITHMETICS
