@@ -1,0 +1,410 @@
+"""The exact engine: integers and rationals only, standard library only.
+
+Neuron bounds are integers on a grid 2^-G rounded outward, coefficients of backward passes integers on 2^-44
+of the largest coefficient of their form. G is 48, and larger for networks with tiny values, so that the
+typical magnitude of every stage keeps 48 bits. A closing that fails with these roundings is tried once
+more without any.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import ceil, floor, inf
+
+from hybrid_ai.checker.decode import SLOPE_ONE, Slopes
+from hybrid_ai.checker.grid import Box, Grid, ilog2, power_of_two
+from hybrid_ai.checker.packed import PackedVectors
+from hybrid_ai.checker.rules import CloseWork, TightenWork
+from hybrid_ai.checker.stages import Network, Stage
+
+BOUND_BITS = 80
+COEFFICIENT_BITS = 72
+SLOPE_BITS = 64
+
+Bound = int | float  # the float is an infinity: "no bound"; it is compared, never computed with
+Relaxed = list[tuple[int, int, int | None, Bound, Bound]]
+ACTIVE = -1
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A stage, its rows with bias packed, its columns by sign (2c positive, 2c + 1 negative, bias last)."""
+
+    relu: bool
+    size: int
+    sources: tuple[tuple[int, int, int], ...]
+    matrix: list[list[Fraction]]
+    rows: PackedVectors
+    columns: PackedVectors
+    first_neuron: int
+    largest_weight: Fraction
+    largest_bias: Fraction
+
+
+@dataclass(frozen=True)
+class _State:
+    """Bounds on 2^-G of the pre-activations of each stage (index 0, the input, is empty)."""
+
+    lower: tuple[list[Bound], ...]
+    upper: tuple[list[Bound], ...]
+    relaxed: dict[int, Relaxed] = field(default_factory=dict)
+
+
+class ExactNetwork:
+    """A network prepared for the exact engine, shared by all polytopes."""
+
+    def __init__(self, network: Network) -> None:
+        self.output_group = network.output_group
+        self.stages: list[_Stage] = []
+        self.neurons: list[tuple[int, int]] = []
+        for number, stage in enumerate(network.stages, start=1):
+            self.stages.append(_prepare(stage, len(self.neurons)))
+            if stage.relu:
+                self.neurons += [(number, row) for row in range(len(stage.bias))]
+
+    def bound_bits(self, largest_input: Fraction) -> int:
+        """G of the module's docstring, from a coarse guess of each stage's magnitude."""
+        guesses, bits = [largest_input], BOUND_BITS
+        for stage in self.stages:
+            source = max((guesses[group] for group, _, _ in stage.sources), default=Fraction(0))
+            guesses.append(stage.largest_weight * source + stage.largest_bias)
+            if guesses[-1]:
+                bits = max(bits, BOUND_BITS - ilog2(guesses[-1]))
+        return bits
+
+
+def _prepare(stage: Stage, first_neuron: int) -> _Stage:
+    sources, start = [], 0
+    matrix: list[list[Fraction]] = [[] for _ in stage.bias]
+    for block in stage.blocks:
+        sources.append((block.source, start, start + block.width))
+        start += block.width
+        for target, row in zip(matrix, block.rows, strict=True):
+            entries = dict(row)
+            target += [entries.get(column, Fraction(0)) for column in range(block.width)]
+    zero = Fraction(0)
+    columns = [
+        part
+        for column in zip(*matrix, strict=True)
+        for part in ([max(w, zero) for w in column], [min(w, zero) for w in column])
+    ]
+    rows = [row + [bias] for row, bias in zip(matrix, stage.bias, strict=True)]
+    return _Stage(
+        stage.relu,
+        len(rows),
+        tuple(sources),
+        rows,
+        PackedVectors(rows),
+        PackedVectors([*columns, list(stage.bias)]),
+        first_neuron,
+        max((abs(w) for row in matrix for w in row), default=zero),
+        max(map(abs, stage.bias)),
+    )
+
+
+class ExactEngine:
+    """Bounds over one polytope, see `hybrid_ai.checker.rules.Engine`.
+
+    Sound because: every integer bound is rounded outward, coefficients are floored only with an error term
+    where what they multiply may be negative, and the unrounded pass is rational arithmetic.
+    """
+
+    def __init__(self, network: ExactNetwork, grid: Grid) -> None:
+        self.network, self.grid = network, grid
+        self.bits = network.bound_bits(max(map(abs, (*grid.lower, *grid.upper)), default=Fraction(0)))
+
+    def root(self) -> _State:
+        """State without any bound."""
+        sizes = [0, *(stage.size for stage in self.network.stages)]
+        return _State(tuple([-inf] * n for n in sizes), tuple([inf] * n for n in sizes))
+
+    def restrict(self, state: _State, neuron: int, at: Fraction, upper: bool) -> _State:
+        """State with one more bound, rounded outward to the grid."""
+        stage, row = self.network.neurons[neuron]
+        bounds = list(state.upper if upper else state.lower)
+        bounds[stage] = list(bounds[stage])
+        if upper:
+            bounds[stage][row] = min(bounds[stage][row], ceil(at * (1 << self.bits)))
+            return _State(state.lower, tuple(bounds))
+        bounds[stage][row] = max(bounds[stage][row], floor(at * (1 << self.bits)))
+        return _State(tuple(bounds), state.upper)
+
+    def tighten(self, works: list[tuple[_State, TightenWork]]) -> list[_State]:
+        """States after TIGHTEN."""
+        return [self._tighten(state, work) for state, work in works]
+
+    def hold(self, works: list[tuple[_State, CloseWork]]) -> list[bool]:
+        """Whether each closing holds, rounded and then, if need be, exactly."""
+        return [self._holds(state, work) for state, work in works]
+
+    def _box(self, box: Box) -> tuple[list[int], list[int]]:
+        """Ends of a box on 2^-G, rounded outward."""
+        scale = 1 << self.bits
+        ends = self.grid.bounds(box)
+        return [floor(low * scale) for low, _ in ends], [ceil(high * scale) for _, high in ends]
+
+    def _tighten(self, state: _State, work: TightenWork) -> _State:
+        box = self._box(work.box)
+        named, slopes = work.step.neurons, dict(work.step.slopes)
+        post_lower, post_upper = [box[0]], [box[1]]
+        new = _State(
+            (list(state.lower[0]), *([] for _ in self.network.stages)),
+            (list(state.upper[0]), *([] for _ in self.network.stages)),
+        )
+        relaxed: dict[int, Relaxed] = {}
+        for number, stage in enumerate(self.network.stages, start=1):
+            lower, upper = new.lower[number], new.upper[number]
+            low, high = _interval(stage, post_lower, post_upper, self.bits)
+            if not stage.relu:
+                lower += low
+                upper += high
+                post_lower.append(low)
+                post_upper.append(high)
+                continue
+            lower += map(max, low, state.lower[number])
+            upper += map(min, high, state.upper[number])
+            for row in range(stage.size):
+                if lower[row] < 0 < upper[row] and (named is None or stage.first_neuron + row in named):
+                    one = 1 << COEFFICIENT_BITS
+                    below = self._lower({}, {number: {row: one}}, 0, new, relaxed, box)
+                    above = self._lower({}, {number: {row: -one}}, 0, new, relaxed, box)
+                    if below is not None:
+                        lower[row] = max(lower[row], below >> COEFFICIENT_BITS)
+                    if above is not None:
+                        upper[row] = min(upper[row], -(above >> COEFFICIENT_BITS))
+            relaxed[number] = _relax(lower, upper, stage, slopes)
+            post_lower.append([max(int(value), 0) for value in lower])
+            post_upper.append([max(int(value), 0) for value in upper])
+        if not slopes:
+            new.relaxed.update(relaxed)
+        return new
+
+    def _relaxations(self, state: _State, slopes: Slopes) -> dict[int, Relaxed]:
+        if state.relaxed and not slopes:
+            return state.relaxed
+        listed = dict(slopes)
+        relaxed = {
+            number: _relax(state.lower[number], state.upper[number], stage, listed)
+            for number, stage in enumerate(self.network.stages, start=1)
+            if stage.relu
+        }
+        if not slopes:
+            state.relaxed.update(relaxed)
+        return relaxed
+
+    def _lower(
+        self,
+        coefficients: dict[int, list[int]],
+        pre: dict[int, dict[int, int]],
+        constant: int,
+        state: _State,
+        relaxed: dict[int, Relaxed],
+        box: tuple[list[int], list[int]],
+    ) -> int | None:
+        """Lower bound of a form on 2^-(44 + G), or None where a neuron lacks the bound that is needed.
+
+        Args:
+            coefficients: per group, coefficients on its elements, in units of 2^-44; consumed.
+            pre: per stage, coefficients on pre-activations, same unit.
+            constant: in units of 2^-(44 + G).
+            state: lower bounds of the linear stages.
+            relaxed: relaxation of every relu stage the form depends on.
+            box: ends on 2^-G.
+
+        Sound because: a floored coefficient c' of c has 0 <= c - c' < slack units; c h >= c' h where h >= 0,
+        and c h >= c' h - slack max(0, -lower) elsewhere.
+        """
+        for number in range(len(self.network.stages), 0, -1):
+            own = coefficients.pop(number, None)
+            extra = pre.get(number)
+            if own is None and extra is None:
+                continue
+            stage = self.network.stages[number - 1]
+            indices, factors = list(range(stage.size)), own or []
+            if own is None:
+                indices = []
+            elif stage.relu:
+                substituted = _substitute(own, relaxed[number])
+                if substituted is None:
+                    return None
+                indices, factors, change = substituted
+                constant += change
+            if extra is not None:
+                indices, factors = _add(indices, factors, extra)
+            values, slack = stage.rows.combine(indices, factors)
+            constant += values[-1] << self.bits
+            for group, start, stop in stage.sources:
+                part = values[start:stop]
+                missing = self._missing(group, state, box)
+                if missing is None:
+                    return None
+                constant -= slack * missing
+                held = coefficients.get(group)
+                coefficients[group] = (
+                    part if held is None else [a + b for a, b in zip(held, part, strict=True)]
+                )
+        inputs = coefficients.get(0, [0] * len(box[0]))
+        for a, low, high in zip(inputs, *box, strict=True):
+            constant += a * (low if a >= 0 else high)
+        return constant
+
+    def _missing(self, group: int, state: _State, box: tuple[list[int], list[int]]) -> int | None:
+        """Sum of max(0, -lower bound) over a group, on 2^-G; None when unbounded."""
+        if group == 0:
+            return -sum(low for low in box[0] if low < 0)
+        if self.network.stages[group - 1].relu:
+            return 0
+        below = [low for low in state.lower[group] if low < 0]
+        return None if -inf in below else -sum(map(int, below))
+
+    def _holds(self, state: _State, work: CloseWork) -> bool:
+        form = work.form
+        largest = max(
+            map(abs, [*form.inputs.values(), *form.outputs.values(), *form.neurons.values()]), default=None
+        )
+        if largest is None:
+            return form.constant > 0 or (form.strict and form.constant >= 0)
+        bound = self._rounded(state, work, COEFFICIENT_BITS - ilog2(largest))
+        if bound is not None and (bound > 0 or (form.strict and bound >= 0)):
+            return True
+        exact = self._unrounded(state, work)
+        return exact is not None and (exact > 0 or (form.strict and exact >= 0))
+
+    def _rounded(self, state: _State, work: CloseWork, bits: int) -> int | None:
+        """Lower bound of a closing's form on integers, scaled by a power of two."""
+        form, scale, box = work.form, power_of_two(bits), self._box(work.box)
+        constant = floor(form.constant * scale * (1 << self.bits))
+        coefficients: dict[int, list[int]] = {}
+        for group, values in ((0, form.inputs), (self.network.output_group, form.outputs)):
+            if not values:
+                continue
+            missing = self._missing(group, state, box)
+            if missing is None:
+                return None
+            size = len(box[0]) if group == 0 else self.network.stages[group - 1].size
+            target = coefficients.setdefault(group, [0] * size)
+            for index, value in values.items():
+                target[index] += floor(value * scale)
+            constant -= missing if any((value * scale).denominator != 1 for value in values.values()) else 0
+        pre: dict[int, dict[int, int]] = {}
+        for neuron, value in form.neurons.items():
+            number, row = self.network.neurons[neuron]
+            pre.setdefault(number, {})[row] = floor(value * scale)
+            low = state.lower[number][row]
+            if (value * scale).denominator != 1 and low < 0:
+                if low == -inf:
+                    return None
+                constant += int(low)
+        return self._lower(coefficients, pre, constant, state, self._relaxations(state, work.slopes), box)
+
+    def _unrounded(self, state: _State, work: CloseWork) -> Fraction | None:
+        """Lower bound of a closing's form in rational arithmetic, None where a neuron lacks a bound."""
+        form, listed, unit = work.form, dict(work.slopes), Fraction(1, 1 << self.bits)
+        coefficients = {0: dict(form.inputs)}
+        _accumulate(coefficients.setdefault(self.network.output_group, {}), form.outputs.items(), Fraction(1))
+        constant = form.constant
+        for number in range(len(self.network.stages), 0, -1):
+            stage, factors = self.network.stages[number - 1], coefficients.pop(number, {})
+            if stage.relu:
+                own, factors = factors, {}
+                for row, a in own.items():
+                    bounds = state.lower[number][row], state.upper[number][row]
+                    slope = _lower_slope(*bounds, listed.get(stage.first_neuron + row))
+                    if bounds[0] >= 0:
+                        factors[row] = a
+                    elif bounds[1] > 0 and a > 0:
+                        factors[row] = a * Fraction(slope, SLOPE_ONE)
+                    elif bounds[1] > 0 and a < 0:
+                        if -inf in bounds or inf in bounds:
+                            return None
+                        low, high = int(bounds[0]), int(bounds[1])
+                        factors[row] = a * Fraction(high, high - low)
+                        constant -= factors[row] * low * unit
+                for neuron, value in form.neurons.items():
+                    if self.network.neurons[neuron][0] == number:
+                        _accumulate(factors, [(self.network.neurons[neuron][1], value)], Fraction(1))
+            for row, b in factors.items():
+                entries = stage.matrix[row]
+                constant += b * entries[-1]
+                for group, start, stop in stage.sources:
+                    nonzero = ((k, w) for k, w in enumerate(entries[start:stop]) if w)
+                    _accumulate(coefficients.setdefault(group, {}), nonzero, b)
+        ends = self.grid.bounds(work.box)
+        return constant + sum(a * ends[k][0 if a >= 0 else 1] for k, a in coefficients[0].items())
+
+
+def _accumulate(target: dict[int, Fraction], items: Iterable[tuple[int, Fraction]], factor: Fraction) -> None:
+    for index, value in items:
+        target[index] = target.get(index, Fraction(0)) + factor * value
+
+
+def _interval(
+    stage: _Stage, lower: list[list[int]], upper: list[list[int]], bits: int
+) -> tuple[list[int], list[int]]:
+    """Bounds on 2^-G of a stage's pre-activations from those of its sources."""
+    indices, below, above = [2 * stage.sources[-1][2] if stage.sources else 0], [1 << bits], [-1 << bits]
+    for group, start, _ in stage.sources:
+        for column, (low, high) in enumerate(zip(lower[group], upper[group], strict=True), start=start):
+            if low or high:
+                indices += (2 * column, 2 * column + 1)
+                below += (low, high)
+                above += (-high, -low)
+    return stage.columns.combine(indices, below)[0], [
+        -value for value in stage.columns.combine(indices, above)[0]
+    ]
+
+
+def _lower_slope(low: Bound, high: Bound, listed: int | None) -> int:
+    """Lower slope of an unstable neuron in 128ths."""
+    if listed is not None:
+        return listed
+    return SLOPE_ONE if 64 * high >= -63 * low else 0
+
+
+def _relax(lower: list[Bound], upper: list[Bound], stage: _Stage, listed: dict[int, int]) -> Relaxed:
+    """(row, lower slope or ACTIVE, upper slope on 2^-32 or None, L, U) of neurons that are not inactive."""
+    relaxed: Relaxed = []
+    for row, (low, high) in enumerate(zip(lower, upper, strict=True)):
+        if low >= 0:
+            relaxed.append((row, ACTIVE, None, low, high))
+        elif high > 0:
+            slope = _lower_slope(low, high, listed.get(stage.first_neuron + row))
+            bounded = isinstance(low, int) and isinstance(high, int)
+            relaxed.append(
+                (row, slope, (int(high) << SLOPE_BITS) // int(high - low) if bounded else None, low, high)
+            )
+    return relaxed
+
+
+def _substitute(own: list[int], relaxed: Relaxed) -> tuple[list[int], list[int], int] | None:
+    """Coefficients on z that bound those on h = max(z, 0) from below: rows, factors, change of the constant.
+
+    Sound because: with b = a S', 0 <= S' <= 1, a max(z, 0) on [L, U] is concave for a < 0, so above b z by at
+    least the lesser of the ends' differences -b L and (a - b) U; for a > 0 any slope of [0, 1] is below.
+    """
+    indices, factors, change = [], [], 0
+    for row, slope, upper_slope, low, high in relaxed:
+        a = own[row]
+        if a == 0:
+            continue
+        if slope == ACTIVE:
+            b = a
+        elif a > 0:
+            b = a * slope >> 7
+            if b == 0:
+                continue
+        elif upper_slope is None:
+            return None
+        else:
+            b = -(-a * upper_slope >> SLOPE_BITS)
+            change += min(-b * low, (a - b) * high)  # type: ignore[assignment]
+        indices.append(row)
+        factors.append(b)
+    return indices, factors, change
+
+
+def _add(indices: list[int], factors: list[int], extra: dict[int, int]) -> tuple[list[int], list[int]]:
+    total = dict(zip(indices, factors, strict=True))
+    for row, value in extra.items():
+        total[row] = total.get(row, 0) + value
+    return list(total), list(total.values())

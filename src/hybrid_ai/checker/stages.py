@@ -1,0 +1,108 @@
+"""The normal form of a network: stages of exact affine maps, with or without ReLU."""
+
+import math
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from hybrid_ai.checker.tensors import Form, Tensor
+
+
+@dataclass(frozen=True)
+class Block:
+    """The part of a stage's matrix that reads one group.
+
+    `rows[i]` holds the non-zero entries of row i as (column, value), columns increasing; `width` is the
+    number of columns.
+    """
+
+    source: int
+    rows: tuple[tuple[tuple[int, Fraction], ...], ...]
+    width: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """z = sum over blocks of W h_source + bias; its group is max(z, 0) if `relu`, else z."""
+
+    relu: bool
+    blocks: tuple[Block, ...]
+    bias: tuple[Fraction, ...]
+
+
+@dataclass(frozen=True)
+class Network:
+    """Stages 1, 2, ...; group 0 is the input of `n_inputs` elements, group k the output of stage k."""
+
+    n_inputs: int
+    stages: tuple[Stage, ...]
+    output_group: int
+
+
+@dataclass
+class StageBuilder:
+    """Collects stages while the operations of a model are read; `sizes[k]` is the size of group k."""
+
+    sizes: list[int]
+    stages: list[Stage] = field(default_factory=list)
+
+    def group_tensor(self, group: int, shape: tuple[int, ...], element: int) -> Tensor:
+        """The elements of one whole group, as a tensor of the given shape."""
+        one, zero = Fraction(1), Fraction(0)
+        return Tensor(shape, element, tuple(Form({(group, i): one}, zero) for i in range(self.sizes[group])))
+
+    def append(self, tensor: Tensor, relu: bool) -> Tensor:
+        """Append a stage that computes the tensor's forms; returns its group in the same shape."""
+        rows_of: dict[int, list[list[tuple[int, Fraction]]]] = {}
+        for row, form in enumerate(tensor.forms):
+            for (group, index), coefficient in form.terms.items():
+                if group not in rows_of:
+                    rows_of[group] = [[] for _ in tensor.forms]
+                rows_of[group][row].append((index, coefficient))
+        blocks = tuple(
+            Block(group, tuple(tuple(sorted(row)) for row in rows_of[group]), self.sizes[group])
+            for group in sorted(rows_of)
+        )
+        self.stages.append(Stage(relu, blocks, tuple(form.constant for form in tensor.forms)))
+        self.sizes.append(len(tensor.forms))
+        return self.group_tensor(len(self.stages), tensor.shape, tensor.element)
+
+    def plain_group(self, tensor: Tensor) -> int | None:
+        """The group whose elements the tensor holds, whole and in order; None if there is none."""
+        for group in {group for form in tensor.forms[:1] for group, _ in form.terms}:
+            if tensor.forms == self.group_tensor(group, tensor.shape, tensor.element).forms:
+                return group
+        return None
+
+    def cut(self, tensor: Tensor) -> Tensor:
+        """The tensor as a plain group, through a linear stage unless it is plain already."""
+        return tensor if self.plain_group(tensor) is not None else self.append(tensor, relu=False)
+
+
+def evaluate(network: Network, x: Sequence[Fraction]) -> list[Fraction]:
+    """The exact output of the network at one point.
+
+    Sound because: only integers and rationals are computed with.
+
+    Args:
+        network: the network in normal form.
+        x: shape (n_inputs,), exact.
+    """
+    groups = [list(x)]
+    for stage in network.stages:
+        sources = {block.source: _over_one_denominator(groups[block.source]) for block in stage.blocks}
+        totals = list(stage.bias)
+        for block in stage.blocks:
+            numerators, denominator = sources[block.source]
+            for index, row in enumerate(block.rows):
+                weights, scale = _over_one_denominator([value for _, value in row])
+                columns = [numerators[column] for column, _ in row]
+                totals[index] += Fraction(sum(map(operator.mul, weights, columns)), scale * denominator)
+        groups.append([max(total, Fraction(0)) for total in totals] if stage.relu else totals)
+    return groups[network.output_group]
+
+
+def _over_one_denominator(values: Sequence[Fraction]) -> tuple[list[int], int]:
+    denominator = math.lcm(*[value.denominator for value in values])
+    return [value.numerator * (denominator // value.denominator) for value in values], denominator

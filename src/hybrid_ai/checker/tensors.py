@@ -1,0 +1,183 @@
+"""Tensors of the model: affine forms over the elements of groups, in C order.
+
+A constant is a tensor whose forms have no terms and which says so; a tensor that depends on the input stays
+one when its terms cancel.
+"""
+
+import math
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import repeat
+from typing import NamedTuple
+
+from hybrid_ai.checker.protobuf import Message
+from hybrid_ai.checker.rejected import Malformed, Unsupported, refuse_if
+
+LARGEST_CONSTANT = 2_000_000
+# forms cost far more than numbers
+MOST_FORMS = 100_000
+FLOAT, INT32, INT64, DOUBLE = 1, 6, 7, 11
+REAL_TYPES = (FLOAT, DOUBLE)
+INTEGER_TYPES = (INT32, INT64)
+# element type -> name, field of the typed data, struct code of the raw data
+ELEMENTS = {
+    FLOAT: ("float32", "float_data", "f"),
+    DOUBLE: ("float64", "double_data", "d"),
+    INT32: ("int32", "int32_data", "i"),
+    INT64: ("int64", "int64_data", "q"),
+}
+
+Terms = dict[tuple[int, int], Fraction]
+_NO_TERMS: Terms = {}
+
+
+class Form(NamedTuple):
+    """An affine form: non-zero coefficients by (group, element), and a constant. Never changed in place."""
+
+    terms: Terms
+    constant: Fraction
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Shape, ONNX element type and forms; `contracted` is the mark of section 3 of the format."""
+
+    shape: tuple[int, ...]
+    element: int
+    forms: tuple[Form, ...]
+    constant: bool = False
+    contracted: bool = False
+
+
+def element_name(element: int) -> str:
+    """The usual name of an ONNX element type that is read, else its number."""
+    return ELEMENTS[element][0] if element in ELEMENTS else f"element type {element}"
+
+
+def check_size(shape: Sequence[int], constant: bool, where: str) -> None:
+    """Refuse a shape before anything of its size is allocated.
+
+    Raises:
+        Unsupported: negative sizes, too many elements, or none, but for an empty list of constants.
+    """
+    count, largest = math.prod(shape), LARGEST_CONSTANT if constant else MOST_FORMS
+    wrong = count > largest or min(shape, default=0) < 0
+    wrong = wrong or (count == 0 and not (constant and tuple(shape) == (0,)))
+    kind = "constant" if constant else "tensor that depends on the input"
+    refuse_if(wrong, Unsupported, "model", where, f"{kind} of shape {shape}; 1 to {largest} elements")
+
+
+def holds(element: int, number: Fraction) -> bool:
+    """Whether an element type represents a number exactly."""
+    code = ELEMENTS[element][2]
+    try:
+        stored = struct.pack(f"<{code}", float(number) if element in REAL_TYPES else int(number))
+    except (OverflowError, struct.error):
+        return False
+    return bool(struct.unpack(f"<{code}", stored)[0] == number)
+
+
+def constant(shape: Sequence[int], element: int, numbers: Sequence[float], where: str) -> Tensor:
+    """A tensor of known numbers.
+
+    Raises:
+        Malformed: a number is NaN or infinite, or an integer beyond its type.
+    """
+    refuse_if(not all(map(math.isfinite, numbers)), Malformed, "model", where, "a number is not finite")
+    forms = tuple(map(Form, repeat(_NO_TERMS), map(Fraction, numbers)))
+    if element in INTEGER_TYPES and not all(holds(element, form.constant) for form in forms):
+        raise Malformed("model", where, f"a value is outside the range of {element_name(element)}")
+    return Tensor(tuple(shape), element, forms, constant=True)
+
+
+def derived(operands: Sequence[Tensor], shape: Sequence[int], forms: Iterable[Form]) -> Tensor:
+    """What an operation makes of its operands: constant if all are, contracted if any is."""
+    constant = all(operand.constant for operand in operands)
+    contracted = any(operand.contracted for operand in operands)
+    return Tensor(tuple(shape), operands[0].element, tuple(forms), constant, contracted)
+
+
+def weighted_sum(forms: Iterable[Form], weights: Iterable[Fraction]) -> Form:
+    """The sum of weight times form, terms that cancel dropped."""
+    terms: Terms = {}
+    constant, added = Fraction(0), 0
+    for form, weight in zip(forms, weights, strict=True):
+        if weight == 0:
+            continue
+        if form.constant != 0:
+            constant += weight * form.constant
+        # rational products and comparisons are slow; factors of one and terms that do not meet are common
+        is_one, added = weight == 1, added + len(form.terms)
+        for key, coefficient in form.terms.items():
+            product = coefficient if is_one else weight if coefficient == 1 else weight * coefficient
+            terms[key] = terms[key] + product if key in terms else product
+    if len(terms) < added:
+        terms = {key: value for key, value in terms.items() if value != 0}
+    return Form(terms, constant)
+
+
+def axis_offsets(shape: Sequence[int]) -> list[Sequence[int]]:
+    """For each axis, the distance of its entries from the first one, in the flat sequence."""
+    steps = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    return [range(0, size * step, step) for size, step in zip(shape, steps, strict=True)]
+
+
+def arranged(value: Tensor, offsets: Sequence[Sequence[int]], where: str) -> Tensor:
+    """The tensor whose element (i, j, ...) is element offsets[0][i] + offsets[1][j] + ... of `value`."""
+    shape = [len(axis) for axis in offsets]
+    check_size(shape, value.constant, where)
+    sources = [0]
+    for axis in offsets:
+        sources = [base + step for base in sources for step in axis]
+    return derived([value], shape, [value.forms[source] for source in sources])
+
+
+def broadcast_shape(shapes: Sequence[Sequence[int]], where: str) -> tuple[int, ...]:
+    """The common shape of several shapes under the rules of ONNX (those of numpy).
+
+    Raises:
+        Malformed: the shapes do not fit together.
+    """
+    rank = max(len(shape) for shape in shapes)
+    result = []
+    for sizes in zip(*[(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes], strict=True):
+        others = {size for size in sizes if size != 1}
+        refuse_if(len(others) > 1, Malformed, "model", where, f"shapes {shapes} do not broadcast")
+        result.append(others.pop() if others else 1)
+    return tuple(result)
+
+
+def broadcast(value: Tensor, shape: tuple[int, ...], where: str) -> Tensor:
+    """The value repeated along axes of size one up to a shape that it broadcasts to."""
+    if value.shape == shape:
+        return value
+    own = axis_offsets((1,) * (len(shape) - len(value.shape)) + value.shape)
+    wide = [[0] * size if len(axis) == 1 else axis for axis, size in zip(own, shape, strict=True)]
+    return arranged(value, wide, where)
+
+
+def read_tensor(message: Message, where: str) -> Tensor:
+    """Decode a TensorProto.
+
+    Args:
+        message: the parsed TensorProto.
+        where: tensor or operation named in errors.
+
+    Raises:
+        Malformed: external data, wrong amount or place of data, numbers that are not finite.
+        Unsupported: element types other than float32, float64, int32, int64.
+    """
+    if message["external_data"] or message["data_location"] != 0:
+        raise Malformed("model", where, "external data is refused; store the tensor in the model file")
+    element, shape, raw = message["data_type"], message["dims"], message["raw_data"]
+    refuse_if(element not in ELEMENTS, Unsupported, "model", where, f"tensor of {element_name(element)}")
+    check_size(shape, True, where)
+    _, field, code = ELEMENTS[element]
+    wrong = [name for _, name, _ in ELEMENTS.values() if message[name] and (raw is not None or name != field)]
+    refuse_if(bool(wrong), Malformed, "model", where, f"{element_name(element)} data in {', '.join(wrong)}")
+    given = len(message[field]) if raw is None else len(raw) / struct.calcsize(code)
+    refuse_if(given != math.prod(shape), Malformed, "model", where, f"shape {shape}, data for {given:g}")
+    numbers = message[field] if raw is None else struct.unpack(f"<{math.prod(shape)}{code}", raw)
+    return constant(shape, element, numbers, where)
