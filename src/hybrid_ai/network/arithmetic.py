@@ -1,10 +1,9 @@
-"""Arithmetic by constants, sums of tensors, and integer arithmetic of constants (for shapes)."""
+"""Arithmetic by constants, and sums of tensors."""
 
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -14,11 +13,12 @@ from .errors import TooLarge
 from .forms import Constant, Forms, Shape, Value, as_forms, check_elements, take
 from .limits import MAX_FOLDED_ELEMENTS
 
-IntegerFunction = Callable[[int, int], int]
-
 
 def _operands(call: Call) -> tuple[Value, Value, Shape]:
     left, right = call.input(0), call.input(1)
+    for value in (left, right):
+        if isinstance(value, Constant) and not value.is_real:
+            raise call.where.unsupported(f"{call.where.op_type} of element type {value.element}")
     call.same_element(left, right)
     shape = call.broadcast(left.shape, right.shape)
     size = math.prod(shape)
@@ -29,26 +29,6 @@ def _operands(call: Call) -> tuple[Value, Value, Shape]:
     elif size > MAX_FOLDED_ELEMENTS:
         raise TooLarge(f"{size} elements computed in rational arithmetic")
     return left, right, shape
-
-
-def _is_integer(value: Value) -> bool:
-    return isinstance(value, Constant) and not value.is_real
-
-
-def _integer(call: Call, function: IntegerFunction) -> tuple[Value, ...]:
-    """Apply a function to two integer constants, element by element."""
-    left, right, shape = _operands(call)
-    element = left.element
-    if isinstance(left, Forms) or isinstance(right, Forms) or element == "bool":
-        raise call.where.malformed(f"{call.where.op_type} of element type {element}")
-    pairs = zip(
-        spread(left.values, shape).ravel().tolist(), spread(right.values, shape).ravel().tolist(), strict=True
-    )
-    results = [function(a, b) for a, b in pairs]
-    limit = 2**31 if element == "int32" else 2**63
-    if any(not -limit <= value < limit for value in results):
-        raise call.where.malformed(f"a result is beyond {element}")
-    return (Constant(np.array(results, dtype=np.int64).reshape(shape), element),)
 
 
 def _spread_forms(value: Value, shape: Shape) -> Forms:
@@ -72,15 +52,11 @@ def _sum(left: Value, right: Value, shape: Shape) -> Value:
 
 def add(call: Call) -> tuple[Value, ...]:
     """Return the sum of two tensors or constants."""
-    if _is_integer(call.input(0)):
-        return _integer(call, operator.add)
     return (_sum(*_operands(call)),)
 
 
 def subtract(call: Call) -> tuple[Value, ...]:
     """Return the difference of two tensors or constants."""
-    if _is_integer(call.input(0)):
-        return _integer(call, operator.sub)
     left, right, shape = _operands(call)
     return (_sum(left, _negated(right), shape),)
 
@@ -93,8 +69,6 @@ def _negated(value: Value) -> Value:
 
 def multiply(call: Call) -> tuple[Value, ...]:
     """Return the product of two factors, one of them constant."""
-    if _is_integer(call.input(0)):
-        return _integer(call, operator.mul)
     left, right, shape = _operands(call)
     if isinstance(left, Constant):
         left, right = right, left
@@ -110,43 +84,13 @@ def divide(call: Call) -> tuple[Value, ...]:
     left, right = call.input(0), call.input(1)
     if isinstance(right, Forms):
         raise call.where.unsupported("divides by a tensor that depends on the input")
-    if right.element != "bool" and np.any(right.values == 0):
+    if np.any(right.values == 0):
         raise call.where.malformed("divides by zero", "replace the divisor by a non-zero number")
-    if _is_integer(left):
-        return _integer(call, _divide_integers(call))
     left, right, shape = _operands(call)
     values = as_forms(right).constant.reshape(right.shape)
     if isinstance(left, Constant):
         return (Constant(exact.divide(left.values, values), left.element),)
     return (forms.divide(_spread_forms(left, shape), spread(values, shape)),)
-
-
-def _divide_integers(call: Call) -> IntegerFunction:
-    def divide_pair(a: int, b: int) -> int:
-        if a < 0 or b < 0:  # rounding of negative quotients was fixed by the standard only later
-            raise call.where.unsupported("divides negative integers")
-        return a // b
-
-    return divide_pair
-
-
-def negate(call: Call) -> tuple[Value, ...]:
-    """Return the tensor with its sign changed."""
-    return (_negated(call.reals(call.input(0), "the input")),)
-
-
-def total(call: Call) -> tuple[Value, ...]:
-    """Return the sum of any number of tensors or constants."""
-    values = [call.reals(call.input(i), f"input {i}") for i in range(len(call.inputs))]
-    call.same_element(*values)
-    result = values[0]
-    for value in values[1:]:
-        shape = call.broadcast(result.shape, value.shape)
-        check_elements(math.prod(shape))
-        if math.prod(shape) == 0:
-            raise call.where.unsupported("the result is an empty tensor")
-        result = _sum(result, value, shape)
-    return (result,)
 
 
 _CONSTANT_FACTOR = "at most one factor depends on the input"
@@ -155,7 +99,5 @@ ROWS: Mapping[str, Row] = {
     "Add": Row(add),
     "Div": Row(divide, notes="constant divisor"),
     "Mul": Row(multiply, notes=_CONSTANT_FACTOR),
-    "Neg": Row(negate),
     "Sub": Row(subtract),
-    "Sum": Row(total),
 }

@@ -23,15 +23,13 @@ NEWEST_OPSET = 28  # the newest whose operation definitions this reader was comp
 class Call:
     """One operation with its inputs (None where an optional one is left out) and its attributes.
 
-    n_outputs: number of outputs the operation lists. hold: replaces an input tensor by the group that it was
-    cut to.
+    hold: replaces an input tensor by the group that it was cut to.
     """
 
     where: Where
     opset: int
     attributes: Mapping[str, Any]
     inputs: tuple[Value | None, ...]
-    n_outputs: int
     stages: StageBuilder
     hold: Callable[[int, Forms], None]
 

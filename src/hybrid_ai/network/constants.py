@@ -15,7 +15,7 @@ from .call import Call, Row
 from .forms import Constant, Value
 from .proto import REAL_ELEMENTS, element_name, read_tensor
 
-_FORMS = ("value", "value_float", "value_floats", "value_int", "value_ints")
+_FORMS = ("value", "value_float", "value_int", "value_ints")
 
 
 def constant(call: Call) -> tuple[Value, ...]:
@@ -25,7 +25,7 @@ def constant(call: Call) -> tuple[Value, ...]:
     ((form, value),) = call.attributes.items()
     if form == "value":
         return (read_tensor(value, "its value", call.where),)
-    if form.startswith("value_float"):
+    if form == "value_float":
         return (Constant(np.array(value, dtype=np.float64), "float32"),)
     return (Constant(np.array(value, dtype=np.int64), "int64"),)
 
@@ -59,18 +59,17 @@ def _cast_constant(call: Call, value: Constant, target: str) -> Constant:
             raise call.where.unsupported(f"casts a constant to {target}, which rounds it")
         return Constant(values, target)
     if target in ("int32", "int64"):
-        numbers = [int(number) for number in value.values.ravel().tolist()]  # towards zero
+        given = value.values.ravel().tolist()
+        numbers = [int(number) for number in given]
         limit = 2**31 if target == "int32" else 2**63
-        if any(not -limit <= number < limit for number in numbers):
-            raise call.where.malformed(f"casts a constant to {target}, which cannot hold it")
+        if numbers != given or any(not -limit <= number < limit for number in numbers):
+            raise call.where.unsupported(f"casts a constant to {target}, which cannot hold it")
         return Constant(np.array(numbers, dtype=np.int64).reshape(value.shape), target)
-    if target == "bool":
-        return Constant(value.values != 0, target)
     raise call.where.unsupported(f"casts to {target}")
 
 
 def _real(values: NDArray[Any]) -> NDArray[Any]:
-    """Return integers or truth values as exact numbers."""
+    """Return integers as exact numbers."""
     numbers = np.empty(values.size, dtype=object)
     numbers[:] = [Fraction(int(number)) for number in values.ravel().tolist()]
     return exact.settle(numbers).reshape(values.shape)
@@ -82,7 +81,7 @@ def _holds(values: exact.Exact, target: str) -> bool:
 
 
 ROWS: Mapping[str, Row] = {
-    "Cast": Row(cast, ("round_mode", "saturate", "to"), "float32 to float64; constants unless rounded"),
-    "Constant": Row(constant, _FORMS, "no strings, no sparse tensors"),
+    "Cast": Row(cast, ("to",), "float32 to float64; constants unless rounded"),
+    "Constant": Row(constant, _FORMS, "one tensor, number, or list of integers"),
     "Shape": Row(shape, ("end", "start")),
 }

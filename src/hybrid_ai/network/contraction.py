@@ -107,6 +107,8 @@ def _turned_shape(call: Call, value: Value, attribute: str) -> Shape:
     call.reals(value, "a factor")
     if len(value.shape) != 2 or math.prod(value.shape) == 0:
         raise call.where.malformed(f"a factor has shape {list(value.shape)}, which is no matrix")
+    if call.attributes.get(attribute, 0) not in (0, 1):
+        raise call.where.malformed(f"attribute '{attribute}' is neither 0 nor 1")
     return value.shape[::-1] if call.attributes.get(attribute, 0) else value.shape
 
 

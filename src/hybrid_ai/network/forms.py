@@ -22,7 +22,7 @@ Indices = NDArray[np.int64]
 class Constant:
     """A tensor that does not depend on the input; `element` is its ONNX element type in lower case.
 
-    values: float64 or Fractions for float32 and float64, int64 for int32 and int64, bool for bool.
+    values: float64 or Fractions for float32 and float64, int64 for int32 and int64.
     """
 
     values: NDArray[Any]

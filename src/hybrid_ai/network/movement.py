@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -56,13 +55,8 @@ def identity(call: Call) -> tuple[Value, ...]:
 
 def dropout(call: Call) -> tuple[Value, ...]:
     """Return the input, as at inference."""
-    training = call.optional(2)
-    if training is not None:
-        mode = call.constant(training, "training_mode")
-        if mode.element != "bool" or mode.values.size != 1:
-            raise call.where.malformed("training_mode is no single truth value")
-        if mode.values.item():
-            raise call.where.unsupported("training_mode is true", "export the model in evaluation mode")
+    if call.optional(2) is not None:
+        raise call.where.unsupported("has training_mode", "export the model in evaluation mode")
     return (call.input(0),)
 
 
@@ -182,13 +176,15 @@ def slice_(call: Call) -> tuple[Value, ...]:
     for axis, start, end, step in zip(
         call.axes(axes, len(shape), negative_since=10), starts, ends, steps, strict=True
     ):
+        if step < 0 and start < -shape[axis]:
+            raise call.where.unsupported("slices backwards from before the tensor")
         first, stop, step = slice(start, end, step).indices(shape[axis])
         chosen[axis] = slice(first, None if stop < 0 else stop, step)
     return _rearrange(call, lambda index: index[tuple(chosen)])
 
 
 def pad(call: Call) -> tuple[Value, ...]:
-    """Put a constant around the tensor; negative pads crop."""
+    """Put a constant around the tensor."""
     mode = call.attributes.get("mode", b"constant")
     if mode != b"constant":
         raise call.where.unsupported(f"mode {mode.decode(errors='replace')!r}", "pad with a constant")
@@ -204,18 +200,16 @@ def pad(call: Call) -> tuple[Value, ...]:
         integral = isinstance(value, Constant) and not value.is_real
         zero = np.zeros((), np.int64 if integral else np.float64)
         fill = Constant(zero, value.element) if given is None else call.constant(given, "constant_value")
-    if math.prod(fill.shape) != 1:
+    if math.prod(fill.shape) != 1 or len(fill.shape) > 1:
         raise call.where.malformed("constant_value is no single number")
     before, after = _pads(call, pads, value.shape)
     sides = list(zip(before, value.shape, after, strict=True))
-    if any(n + min(b, 0) + min(a, 0) < 0 for b, n, a in sides):
-        raise call.where.malformed(f"pads {list(pads)} take more than shape {list(value.shape)} has")
+    if any(b < 0 or a < 0 for b, _, a in sides):
+        raise call.where.unsupported(f"pads {list(pads)} are negative", "crop with Slice")
     shape = tuple(b + n + a for b, n, a in sides)
     _check_size(shape, value)
     index = np.full(shape, math.prod(value.shape), dtype=np.int64)
-    inner = tuple(slice(max(b, 0), max(b, 0) + n + min(b, 0) + min(a, 0)) for b, n, a in sides)
-    kept = tuple(slice(max(-b, 0), n - max(-a, 0)) for b, n, a in sides)
-    index[inner] = positions(value.shape)[kept]
+    index[tuple(slice(b, b + n) for b, n, _ in sides)] = positions(value.shape)
     return _pick(call, [value, fill], index)
 
 
@@ -237,38 +231,6 @@ def _check_size(shape: Shape, value: Value) -> None:
         check_elements(count)
     elif count > MAX_FOLDED_ELEMENTS:
         raise TooLarge(f"a constant of {count} elements")
-
-
-def split(call: Call) -> tuple[Value, ...]:
-    """Cut the tensor along `axis` into as many parts as there are outputs."""
-    value = call.input(0)
-    axis = call.axis(call.attributes.get("axis", 0), len(value.shape), negative_since=11)
-    size, parts = value.shape[axis], call.n_outputs
-    sizes = call.attributes.get("split") if call.opset < 13 else call.numbers(1, "split")
-    count = call.attributes.get("num_outputs")
-    if sizes is not None and count is not None:
-        raise call.where.malformed("has both split and num_outputs")
-    if sizes is None:
-        sizes = _equal_parts(call, size, parts, count)
-    if len(sizes) != parts or sum(sizes) != size or any(part < 0 for part in sizes):
-        raise call.where.malformed(f"splits {size} into {list(sizes)} for {parts} outputs")
-    result, start = [], 0
-    for part in sizes:
-        chosen = (slice(None),) * axis + (slice(start, start + part),)
-        result.append(_moved(call, value, operator.itemgetter(chosen)))
-        start += part
-    return tuple(result)
-
-
-def _equal_parts(call: Call, size: int, parts: int, count: int | None) -> tuple[int, ...]:
-    if count is None and call.opset >= 18:
-        raise call.where.malformed("has neither split nor num_outputs")
-    if count is not None and count != parts:
-        raise call.where.malformed(f"num_outputs is {count}, but it has {parts} outputs")
-    if count is None and size % parts:
-        raise call.where.malformed(f"splits {size} into {parts} equal parts")
-    part = -(-size // parts)  # the last part may be smaller, since opset 18
-    return (part,) * (parts - 1) + (size - part * (parts - 1),)
 
 
 def gather(call: Call) -> tuple[Value, ...]:
@@ -297,7 +259,6 @@ ROWS: Mapping[str, Row] = {
     "Pad": Row(pad, ("mode", "pads", "value"), "constant mode, constant pads"),
     "Reshape": Row(reshape, ("allowzero",), "constant shape, or one computed from Shape"),
     "Slice": Row(slice_, ("axes", "ends", "starts"), "constant indices"),
-    "Split": Row(split, ("axis", "num_outputs", "split"), "constant sizes"),
     "Squeeze": Row(squeeze, ("axes",), "constant axes"),
     "Transpose": Row(transpose, ("perm",)),
     "Unsqueeze": Row(unsqueeze, ("axes",), "constant axes"),

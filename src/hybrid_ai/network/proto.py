@@ -19,7 +19,6 @@ _ELEMENTS: Mapping[int, tuple[str, str, str, Any]] = {
     11: ("float64", "<f8", "double_data", np.float64),
     6: ("int32", "<i4", "int32_data", np.int64),
     7: ("int64", "<i8", "int64_data", np.int64),
-    9: ("bool", "|b1", "int32_data", np.bool_),
 }
 _EXTERNAL = 1
 REAL_ELEMENTS = ("float32", "float64")
@@ -75,7 +74,8 @@ def real_element(number: int, what: str, where: Where) -> str:
 def check_tensor(tensor: Any, what: str, where: Where) -> Shape:
     """Return the shape of a TensorProto, having checked that it holds as many elements as it claims.
 
-    Raises ModelError for external data, negative or huge dimensions, data missing or left over. Contents of
+    Raises ModelError for external data, negative dimensions, data missing or left over, UnsupportedModel
+    for huge ones. Contents of
     an element type that the reader does not know are not looked at.
     """
     if tensor.data_location == _EXTERNAL or len(tensor.external_data):
@@ -85,7 +85,8 @@ def check_tensor(tensor: Any, what: str, where: Where) -> Shape:
         raise where.malformed(f"{what} has shape {list(shape)[:MAX_RANK]}")
     count = math.prod(shape)
     if math.prod(max(size, 1) for size in shape) > MAX_CONSTANT_ELEMENTS:
-        raise where.malformed(f"{what} has shape {list(shape)}, more than {MAX_CONSTANT_ELEMENTS} elements")
+        reason = f"{what} has shape {list(shape)}, more than {MAX_CONSTANT_ELEMENTS} elements"
+        raise where.unsupported(reason, "use a smaller model")
     if tensor.data_type not in _ELEMENTS:
         return shape
     _, packed, field, _ = _ELEMENTS[tensor.data_type]
@@ -102,7 +103,7 @@ def read_tensor(tensor: Any, what: str, where: Where) -> Constant:
     """Return a TensorProto's contents.
 
     Raises ModelError as check_tensor does and for NaN and infinity, UnsupportedModel for element types other
-    than float32, float64, int32, int64 and bool.
+    than float32, float64, int32 and int64, and for no elements but an empty list.
     """
     shape = check_tensor(tensor, what, where)
     if tensor.data_type not in _ELEMENTS:
@@ -112,26 +113,18 @@ def read_tensor(tensor: Any, what: str, where: Where) -> Constant:
         raise where.unsupported(f"{what} has element type {name}", "export the model in float32 or float64")
     if tensor.HasField("segment"):
         raise where.unsupported(f"{what} is stored in segments", "save the model as one file")
+    if 0 in shape and shape != (0,):
+        raise where.unsupported(f"{what} has shape {list(shape)}, which is empty")
     element, packed, field, held = _ELEMENTS[tensor.data_type]
     values: NDArray[Any]
-    if tensor.raw_data and element == "bool":
-        values = _booleans(np.frombuffer(tensor.raw_data, np.uint8), what, where)
-    elif tensor.raw_data:
+    if tensor.raw_data:
         with np.errstate(invalid="ignore"):  # a signalling NaN, refused below
             values = np.frombuffer(tensor.raw_data, packed).astype(held)
-    elif element == "bool":
-        values = _booleans(np.array(getattr(tensor, field), np.int64), what, where)
     else:
         values = np.array(getattr(tensor, field), dtype=held)
     if element in REAL_ELEMENTS and not np.all(np.isfinite(values)):
         raise where.malformed(f"{what} holds NaN or infinity", "replace it by a finite number")
     return Constant(values.reshape(shape), element)
-
-
-def _booleans(values: NDArray[Any], what: str, where: Where) -> NDArray[np.bool_]:
-    if not np.all((values == 0) | (values == 1)):
-        raise where.malformed(f"{what} holds a truth value that is neither 0 nor 1")
-    return values.astype(np.bool_)
 
 
 def read_attributes(node: Any, where: Where) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from .call import Call
 from .errors import TooLarge, Where
 from .forms import Constant, Shape, Value
 from .graph import Graph, Operation
+from .limits import MAX_CONSTANT_BITS
 from .operations import TABLE
 from .proto import parse_model, read_attributes, read_tensor
 from .source import read_source, unpack
@@ -115,7 +116,6 @@ class _Reader:
             opset=self._structure.opset,
             attributes=attributes,
             inputs=inputs,
-            n_outputs=len(operation.outputs),
             stages=self._stages,
             hold=lambda position, value: self._values.update({operation.inputs[position]: value}),
         )
@@ -123,6 +123,8 @@ class _Reader:
             results = row.run(call)
         except TooLarge as error:
             raise where.unsupported(f"needs {error}", "use a smaller model") from error
+        if any(_has_long_number(result) for result in results):
+            raise where.unsupported(f"computes a constant of more than {MAX_CONSTANT_BITS} bits")
         self._values.update(zip(operation.outputs, results, strict=False))
         shapes = tuple(result.shape for result in results)
         return replace(operation, output_shapes=shapes, parameters=self._parameters(operation, results))
@@ -144,6 +146,16 @@ class _Reader:
         if operation.op_type == "Constant":
             held.extend(results)
         return sum(value.values.size for value in held if isinstance(value, Constant) and value.is_real)
+
+
+def _has_long_number(value: Value) -> bool:
+    """Say whether a constant has a number of more than MAX_CONSTANT_BITS bits, which no double has."""
+    if not isinstance(value, Constant) or value.values.dtype != object:
+        return False
+    return any(
+        max(number.numerator.bit_length(), number.denominator.bit_length()) > MAX_CONSTANT_BITS
+        for number in value.values.flat
+    )
 
 
 def _last_uses(operations: Sequence[Operation]) -> Mapping[str, int]:

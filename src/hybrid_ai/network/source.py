@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import zlib
 from pathlib import Path
 
 from .errors import ModelError
 from .limits import MAX_FILE_BYTES
 
+_GZIP_WINDOW = 31  # a gzip container with the largest window
 _GZIP = b"\x1f\x8b"  # no ONNX file begins so: as a protobuf tag it is invalid
 
 
@@ -35,15 +34,18 @@ def unpack(data: bytes, file: str) -> bytes:
     """Return the bytes of the ONNX model, unpacked if they are gzip; raise ModelError for damaged gzip."""
     if not data.startswith(_GZIP):
         return data
+    stream = zlib.decompressobj(_GZIP_WINDOW)
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
-            unpacked = stream.read(MAX_FILE_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
+        unpacked = stream.decompress(data, MAX_FILE_BYTES + 1)
+    except zlib.error as error:
         raise ModelError(f"damaged gzip: {error}", file=file, remedy="copy or pack the file again") from error
     if len(unpacked) > MAX_FILE_BYTES:
         raise _too_large(file)
+    if not stream.eof or stream.unused_data:
+        reason = "damaged gzip: truncated, or followed by other bytes"
+        raise ModelError(reason, file=file, remedy="copy or pack the file again")
     return unpacked
 
 
 def _too_large(file: str) -> ModelError:
-    return ModelError(f"more than {MAX_FILE_BYTES} bytes", file=file, remedy="no ONNX file is that large")
+    return ModelError(f"more than {MAX_FILE_BYTES} bytes", file=file, remedy="use a smaller model")

@@ -14,7 +14,7 @@ Number = int | str | float | Decimal | Fraction
 # Each number is kept below this size, so that no chain of products in a small file can grow without
 # limit, and so that every number prints as a literal that the reader takes.
 MAX_BITS = 13_000
-_MAX_DIGITS = 4_000
+_MAX_LENGTH = 4_000
 _MAX_EXPONENT = 4_000
 
 _LITERAL = re.compile(r"(-?)(?:([0-9]+)\.?([0-9]*)|\.([0-9]+))(?:[eE]([+-]?[0-9]+))?", re.ASCII)
@@ -35,20 +35,20 @@ def bounded(value: Fraction) -> Fraction:
 def parse_literal(text: str) -> Fraction | None:
     """Return the exact value of a decimal literal such as `-1.5e-3`, or None when it is none.
 
-    Raises UnsupportedSpec when it has more than 4,000 digits or an exponent beyond 4,000.
+    Raises UnsupportedSpec when it has more than 4,000 characters or an exponent beyond 4,000.
     Sound because: digits and exponent are read as integers, never through a float.
     """
     match = _LITERAL.fullmatch(text)
     if match is None:
         return None
+    # The length is judged before the text becomes integers: that conversion takes quadratic time.
+    if len(text) > _MAX_LENGTH:
+        raise UnsupportedSpec(f"a number has more than {_MAX_LENGTH} characters: round it")
     sign, whole, decimals, bare_decimals, exponent_text = match.groups()
     decimals = bare_decimals or decimals or ""
     digits = (whole or "") + decimals
-    if len(digits) > _MAX_DIGITS:
-        raise UnsupportedSpec(f"a number has more than {_MAX_DIGITS} digits: round it")
     exponent_size = (exponent_text or "").lstrip("+-0") or "0"
-    # The length is judged before the text becomes an integer: that conversion takes quadratic time.
-    if len(exponent_size) > 5 or int(exponent_size) > _MAX_EXPONENT:
+    if int(exponent_size) > _MAX_EXPONENT:
         raise UnsupportedSpec(f"a number has an exponent beyond {_MAX_EXPONENT}: scale it")
     mantissa = -int(digits) if sign else int(digits)
     is_shrunk = exponent_text is not None and exponent_text.startswith("-")

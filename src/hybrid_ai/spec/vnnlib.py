@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import re
 import zlib
 from pathlib import Path
@@ -15,9 +13,10 @@ from .sexpr import Node, SourceText, commands
 from .vnnlib_formula import FormulaReader, Variable
 
 # Of the text, after unpacking: a small gzip file may unpack to far more than memory holds.
-MAX_BYTES = 2**30
+MAX_BYTES = 2**28 - 1
 _CHUNK = 2**20
 _GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_WINDOW = 31  # a gzip container with the largest window
 
 _IGNORED = frozenset({"set-logic", "set-info", "check-sat", "get-model", "exit"})
 _ENDING = frozenset({"check-sat", "exit"})
@@ -63,13 +62,17 @@ def _read_file(path: str | Path) -> tuple[bytes, str]:
         raise SpecError(f"cannot read the file: {reason}", file, 1, 1) from error
 
 
-def _read_limited(stream: IO[bytes] | gzip.GzipFile, file: str) -> bytes:
+def _too_long(file: str) -> SpecError:
+    return SpecError(f"the text is longer than {MAX_BYTES} bytes: split the property", file, 1, 1)
+
+
+def _read_limited(stream: IO[bytes], file: str) -> bytes:
     parts = []
     total = 0
     while part := stream.read(_CHUNK):
         total += len(part)
         if total > MAX_BYTES:
-            raise SpecError(f"the text is longer than {MAX_BYTES} bytes: split the property", file, 1, 1)
+            raise _too_long(file)
         parts.append(part)
     return b"".join(parts)
 
@@ -77,11 +80,18 @@ def _read_limited(stream: IO[bytes] | gzip.GzipFile, file: str) -> bytes:
 def _unpacked(data: bytes, file: str) -> bytes:
     if not data.startswith(_GZIP_MAGIC):
         return data
+    stream = zlib.decompressobj(_GZIP_WINDOW)
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
-            return _read_limited(stream, file)
-    except (OSError, EOFError, zlib.error) as error:
+        text = stream.decompress(data, MAX_BYTES + 1)
+    except zlib.error as error:
         raise SpecError(f"the gzip data is damaged ({error}): pack the file again", file, 1, 1) from error
+    if len(text) > MAX_BYTES:
+        raise _too_long(file)
+    if not stream.eof or stream.unused_data:
+        # A second member is refused as well: readers disagree on what follows the first.
+        reason = "the gzip data is damaged (truncated, or followed by other bytes): pack the file again"
+        raise SpecError(reason, file, 1, 1)
+    return text
 
 
 def _decoded(data: bytes, file: str) -> str:

@@ -12,14 +12,14 @@ from .literals import bounded, parse_literal
 from .property import And, Atom, Formula, Or, Terms
 from .sexpr import Node, SourceText
 
-_CONNECTIVES = frozenset({"and", "or", "not", "=>"})
+_CONNECTIVES = frozenset({"and", "or", "not"})
 _COMPARISONS = frozenset({"<=", "<", ">=", ">", "="})
 _ARITHMETIC = frozenset({"+", "-", "*", "/"})
 _TRUTH_VALUES = frozenset({"true", "false"})
 _FORMULA_HEADS = _CONNECTIVES | _COMPARISONS
 # Operators that SMT-LIB has and this reader lacks: such a file is well-formed.
 _KNOWN_OPERATORS = frozenset(
-    "xor distinct ite let forall exists match ! _ as abs div mod to_real to_int is_int divisible".split()
+    "=> xor distinct ite let forall exists match ! _ as abs div mod to_real to_int is_int divisible".split()
 )
 _VARIABLE_LIKE = re.compile(r"[XY]_[0-9]+", re.ASCII)
 _NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity|oo)", re.IGNORECASE | re.ASCII)
@@ -51,7 +51,7 @@ class FormulaReader:
         self._variables = variables
 
     def formula(self, root: Node) -> Formula:
-        """Return the formula with every `not` and `=>` pushed down to the atoms.
+        """Return the formula with every `not` pushed down to the atoms.
 
         Raises SpecError for malformed formulas, UnsupportedSpec for what is not linear.
         Sound because: negation follows De Morgan, and a negated inequality changes its strictness.
@@ -82,10 +82,6 @@ class FormulaReader:
             if len(operands) != 1:
                 raise self._source.error(node.offset, f"'not' of {len(operands)} formulas: give exactly one")
             return [(operands[0], not negated)]
-        if node.head == "=>":
-            if len(operands) < 2:
-                raise self._source.error(node.offset, "'=>' needs at least two formulas: premise, conclusion")
-            return [(operand, not negated) for operand in operands[:-1]] + [(operands[-1], negated)]
         if not operands:
             raise self._source.error(node.offset, f"'{node.head}' of nothing: write true or false")
         return [(operand, negated) for operand in operands]
@@ -122,7 +118,7 @@ class FormulaReader:
                 f"operator {shown} is not supported: rewrite it with and, or, not and comparisons",
             )
         return self._source.error(
-            node.offset, f"{shown} is no operator: use and, or, not, =>, <=, <, >=, >, =, +, -, * or /"
+            node.offset, f"{shown} is no operator: use and, or, not, <=, <, >=, >, =, +, -, * or /"
         )
 
     def _comparison(self, node: Node) -> list[Atom]:

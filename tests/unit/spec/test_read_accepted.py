@@ -82,6 +82,8 @@ def test_comparisons_become_exact_atoms(text: str, atoms: list[Atom]) -> None:
         (".5e00000001", Fraction(5)),
         ("1e400", Fraction(10**400)),
         ("1e-400", Fraction(1, 10**400)),
+        ("1e3900", Fraction(10**3900)),
+        ("1" * 3900, Fraction(int("1" * 3900))),
         ("0.029999999329447746", Fraction(29999999329447746, 10**18)),
     ],
 )
@@ -106,10 +108,6 @@ FORMULAS: list[tuple[str, Formula]] = [
     ("(not (not A))", A),
     ("(not (and A B))", Or((A_, B_))),
     ("(not (or A (not (and B C))))", And((A_, B, C))),
-    ("(=> A B)", Or((A_, B))),
-    ("(=> A B C)", Or((A_, B_, C))),
-    ("(not (=> A B))", And((A, B_))),
-    ("(=> (or A B) C)", Or((And((A_, B_)), C))),
     ("(not (= X_0 1))", Or((atom(-1, c=1, strict=True), atom(1, c=-1, strict=True)))),
     ("(not (<= 0 X_0 1))", Or((atom(1, strict=True), atom(-1, c=1, strict=True)))),
     ("(not (> X_0 1))", atom(1, c=-1)),
@@ -170,7 +168,6 @@ def test_gzip_is_known_by_content_and_the_source_is_kept_as_given(tmp_path: Path
         prop = read_vnnlib(source)
         assert prop == read_vnnlib(text)
         assert prop.source == packed
-    assert read_vnnlib(gzip.compress(text[:20]) + gzip.compress(text[20:])) == read_vnnlib(text)
     assert read_vnnlib(text).source == text
 
 
