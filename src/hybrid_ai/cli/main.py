@@ -1,0 +1,97 @@
+"""The command `hybrid-ai`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+from types import FrameType
+
+from hybrid_ai.cli.output import emit, note
+from hybrid_ai.pipeline.errors import BadInput, CheckerFailure, Terminated, UnsupportedInput
+
+COMMANDS = {
+    "verify": "verify a property of a model, or a suite",
+    "check": "judge a certificate or a counterexample",
+    "inspect": "describe a model",
+    "supports": "list what is supported",
+    "demo": "verify the shipped example",
+}
+EXIT_BAD_INPUT, EXIT_UNKNOWN, EXIT_FAILED = 2, 20, 1
+DEBUG = "HYBRID_AI_DEBUG"
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when asked: that takes longer than all else."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *arguments: object) -> None:
+        import hybrid_ai
+
+        emit(f"hybrid-ai {hybrid_ai.__version__}")
+        parser.exit(0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hybrid-ai", description="Certify systems that pair a neural model with symbolic rules."
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        importlib.import_module(f"hybrid_ai.cli.{name}").add(
+            commands.add_parser(name, help=summary, allow_abbrev=False)
+        )
+    return parser
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def _warn(message: Warning | str, *where: object, **more: object) -> None:
+    note(f"hybrid-ai: {_one_line(message)}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(given)
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    warnings.showwarning = _warn
+    try:
+        return int(importlib.import_module(f"hybrid_ai.cli.{options.command}").execute(options))
+    except BadInput as error:
+        note(f"hybrid-ai: {_one_line(error)}")
+        return EXIT_BAD_INPUT
+    except UnsupportedInput as error:
+        emit(f"unknown: {_one_line(error)}")
+        return EXIT_UNKNOWN
+    except KeyboardInterrupt:
+        emit("unknown: interrupted")
+        return EXIT_UNKNOWN
+    except Terminated:
+        emit("unknown: terminated")
+        return EXIT_UNKNOWN
+    except CheckerFailure as error:
+        note(f"hybrid-ai: {_one_line(error)}")
+        return EXIT_FAILED
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        what = f"{type(error).__name__}: {_one_line(error)}"
+        note(f"hybrid-ai: internal error: {what}; set {DEBUG}=1 for the traceback, and report it")
+        return EXIT_FAILED
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _one_line(error: Exception | Warning | str) -> str:
+    return " ".join(str(error).split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

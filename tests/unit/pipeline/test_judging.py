@@ -1,0 +1,178 @@
+"""What becomes of a claim: only the checker's "valid" makes a verdict of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+
+import hybrid_ai.search
+from hybrid_ai.pipeline.checking import Checker, CheckResult, parse_answer
+from hybrid_ai.pipeline.errors import BadInput, CheckerFailure, CheckTimedOut
+from hybrid_ai.pipeline.limits import Limits
+from hybrid_ai.pipeline.result import Result
+from hybrid_ai.pipeline.verify import Observer, run, verify
+from hybrid_ai.search import Claimed, Effort, Refuted
+
+DEMO = Path(__file__).resolve().parents[3] / "src" / "hybrid_ai" / "demo"
+MODEL, CLAIM = DEMO / "braking.onnx", DEMO / "braking_limit.vnnlib"
+EFFORT = Effort(bounded=9, leaves=5, decided=1.0, seconds=0.1)
+VALID = CheckResult("valid", "certificate", "real", "fast", 9, 5)
+REJECTED = CheckResult("rejected", rule="leaf", where="node 3", reason="not shown")
+
+
+class Answers(Checker):
+    """Stands for the checker's process: gives prepared answers, or raises them."""
+
+    def __init__(self, *answers: CheckResult | BaseException) -> None:
+        self.answers = list(answers)
+        self.engines: list[str] = []
+
+    def ask(self, model: Path, claim: Path, evidence: Path, engine: Any, deadline: float) -> CheckResult:
+        assert (model.read_bytes(), claim.read_bytes()) == (MODEL.read_bytes(), CLAIM.read_bytes())
+        self.engines.append(engine)
+        answer = self.answers.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+Judge = Callable[..., Result]
+
+
+@pytest.fixture
+def judge(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Judge:
+    """Runs a verification whose search gives a prepared outcome; what it keeps goes to the test's folder."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def judged(
+        checker: Checker, outcome: object = None, target: Path | None = None, vacuous: bool = False
+    ) -> Result:
+        given = outcome or Claimed(b"no certificate", EFFORT)
+        monkeypatch.setattr(hybrid_ai.search, "run_search", lambda *arguments, **options: given)
+        return run(MODEL, CLAIM, Limits(60.0), target, vacuous, checker, Observer())
+
+    return judged
+
+
+def test_valid_is_proved(judge: Judge) -> None:
+    result = judge(Answers(VALID))
+    assert (result.verdict, result.exit_code, result.leaves, result.bounded) == ("proved", 0, 5, 9)
+    assert result.checked_by is not None
+    assert result.checked_by.startswith("fast ")
+    assert result.reason is None
+
+
+def test_what_the_checker_really_says_of_nonsense(judge: Judge, tmp_path: Path) -> None:
+    with Checker() as checker:
+        result = judge(checker, target=tmp_path / "c")
+    assert (result.verdict, result.exit_code, result.checked_by) == ("unknown", 1, None)
+    assert result.reason is not None
+    assert result.reason.startswith("certificate rejected: ")
+    assert (tmp_path / "c").read_bytes() == b"no certificate"
+
+
+def test_exact_may_accept_what_fast_rejects_and_the_result_says_so(judge: Judge) -> None:
+    checker = Answers(REJECTED, replace(VALID, engine="exact"))
+    result = judge(checker)
+    assert checker.engines == ["fast", "exact"]
+    assert (result.verdict, result.exit_code) == ("proved", 0)
+    assert result.checked_by is not None
+    assert result.checked_by.startswith("exact ")
+    assert result.reason == "engine fast rejected it (leaf at node 3), engine exact accepted it"
+
+
+def test_a_large_certificate_is_not_given_to_exact(judge: Judge) -> None:
+    checker = Answers(REJECTED)
+    result = judge(checker, Claimed(b"", replace(EFFORT, leaves=300)))
+    assert checker.engines == ["fast"]
+    assert (result.verdict, result.failed) == ("unknown", True)
+
+
+def test_a_rejected_certificate_is_kept_without_being_asked_for(judge: Judge) -> None:
+    result = judge(Answers(REJECTED, REJECTED))
+    assert result.certificate is not None
+    assert Path(result.certificate.path).read_bytes() == b"no certificate"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "code"),
+    [
+        (CheckTimedOut(), "claimed, check timed out", 20),
+        (KeyboardInterrupt(), "interrupted; claimed, not checked", 20),
+        (CheckerFailure("it died"), "it died", 1),
+        (
+            CheckResult("malformed", rule="property", where="line 3", reason="r"),
+            "the checker refuses the input",
+            1,
+        ),
+        (CheckResult("unsupported", where="w", reason="r"), "unsupported by the checker: w: r", 20),
+    ],
+)
+def test_other_answers_are_unknown(judge: Judge, answer: Any, reason: str, code: int) -> None:
+    result = judge(Answers(answer))
+    assert (result.verdict, result.exit_code) == ("unknown", code)
+    assert result.reason is not None
+    assert result.reason.startswith(reason)
+
+
+def test_vacuous_proofs_need_permission(judge: Judge) -> None:
+    answer = replace(VALID, vacuous=True)
+    with pytest.raises(BadInput, match="input set is empty"):
+        judge(Answers(answer))
+    assert judge(Answers(answer), vacuous=True).vacuous
+
+
+def test_a_counterexample_that_the_checker_rejects_is_our_failure(judge: Judge) -> None:
+    point = tuple(Fraction(value) for value in (120, 50, 0, 0, "0.3"))
+    with Checker() as checker:
+        result = judge(checker, Refuted(point, (Fraction(2000),), EFFORT))
+    assert (result.verdict, result.exit_code, result.counterexample) == ("unknown", 1, None)
+    assert result.reason is not None
+    assert result.reason.startswith("counterexample rejected")
+
+
+def test_a_counterexample_whose_check_times_out_refutes_nothing(judge: Judge) -> None:
+    point = tuple(Fraction(value) for value in (120, 50, 0, 0, "0.3"))
+    result = judge(Answers(CheckTimedOut()), Refuted(point, (Fraction(2000),), EFFORT))
+    assert (result.verdict, result.reason) == ("unknown", "counterexample found, check timed out")
+    assert result.counterexample is None
+
+
+@pytest.mark.parametrize("options", [{"arithmetic": "float32"}, {"backend": "cuda"}])
+def test_options_without_an_engine_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(BadInput, match="no engine"):
+        verify(MODEL, CLAIM, **options)
+
+
+def test_an_answer_that_is_late_ends_the_process_and_the_next_is_its_own(tmp_path: Path) -> None:
+    evidence = tmp_path / "e"
+    evidence.write_bytes(b"{}")
+    with Checker() as checker:
+        with pytest.raises(CheckTimedOut):
+            checker.ask(MODEL, CLAIM, evidence, "fast", monotonic() - 1)
+        assert checker.ask(MODEL, CLAIM, evidence, "fast", monotonic() + 60).rule == "counterexample"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "nonsense", "[]", "{}", '{"status": "failed", "reason": "broken"}', "{"]
+)
+def test_answers_without_sense_are_failures(text: str) -> None:
+    with pytest.raises(CheckerFailure):
+        parse_answer(text)
+
+
+@pytest.fixture
+def dying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr("hybrid_ai.pipeline.checking.COMMAND", ("false",))
+    yield
+
+
+def test_a_process_that_ends_is_a_failure(dying: None, tmp_path: Path) -> None:
+    with Checker() as checker, pytest.raises(CheckerFailure, match="status 1"):
+        checker.ask(MODEL, CLAIM, MODEL, "fast", monotonic() + 60)
