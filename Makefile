@@ -1,6 +1,7 @@
-# make demo    certify the shipped example and leave a dossier in build/demo
+# make demo    certify the shipped example; results and evidence go to build/demo
 # make test    every check CI runs
-# make lab-NAME (or make lab ITEM=NAME)   one experiment of benchmarks/lab.py
+# make lab     list the experiments of benchmarks/lab.py
+# make lab-NAME (or make lab ITEM=NAME)   one of them
 # make clean   remove what the above made
 #
 # The first run sets up .venv; nothing outside this folder is touched.
@@ -27,12 +28,11 @@ test: .venv/dev
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -q $(PYTEST_ARGS)
 
-lab: .venv/core
-	@test -n "$(ITEM)" || { echo "Name the experiment: make lab ITEM=NAME, or make lab-NAME" >&2; exit 2; }
-	$(BIN)/python benchmarks/lab.py $(ITEM)
+lab: .venv/dev
+	$(BIN)/python benchmarks/lab.py $(ITEM) $(LAB_ARGS)
 
-lab-%: .venv/core
-	$(BIN)/python benchmarks/lab.py $*
+lab-%: .venv/dev
+	$(BIN)/python benchmarks/lab.py $* $(LAB_ARGS)
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -17,7 +17,9 @@ from tests.architecture.sources import (
 )
 
 MOST_LINES = 600
-CHECKER_BUDGET = 1500
+CHECKER_BUDGETS = {"readers and rules": 1600, "engines": 800, "program": 250}
+CHECKER_ENGINES = {"exact.py", "fast.py", "packed.py"}
+CHECKER_PROGRAM = {"__init__.py", "__main__.py", "check.py", "counterexample.py", "rejected.py"}
 DOCUMENTED = ("spec", "network", "certificate", "checker", "pipeline")
 KERNEL_SUFFIXES = {".cu", ".cuh", ".h", ".hpp", ".cpp"}
 
@@ -79,8 +81,11 @@ def test_code_lines_leaves_out_blanks_comments_and_docstrings() -> None:
 
 
 def test_the_checker_keeps_its_budget(capsys: pytest.CaptureFixture[str]) -> None:
-    sizes = {shown(path): code_lines(path.read_text("utf-8")) for path in python_files(PACKAGE / "checker")}
-    total = sum(sizes.values())
+    sizes = dict.fromkeys(CHECKER_BUDGETS, 0)
+    for path in python_files(PACKAGE / "checker"):
+        engine, program = path.name in CHECKER_ENGINES, path.name in CHECKER_PROGRAM
+        part = "engines" if engine else "program" if program else "readers and rules"
+        sizes[part] += code_lines(path.read_text("utf-8"))
     with capsys.disabled():
-        print(f"\nchecker: {total} code lines of {CHECKER_BUDGET}")
-    assert total <= CHECKER_BUDGET, sizes
+        print(f"\nchecker, code lines: {sizes}")
+    assert all(sizes[part] <= CHECKER_BUDGETS[part] for part in sizes), sizes
