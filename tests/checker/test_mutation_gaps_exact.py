@@ -415,3 +415,37 @@ def test_listed_slopes_name_neurons_of_the_whole_network() -> None:
     ((row, slope, _, low, high),) = exact._relax([-4], [4], stage, {5: 64, 0: 3})
     assert (row, slope, low, high) == (0, 64, -4, 4)
     assert exact._relax([-4], [4], stage, {0: 3})[0][1] == 128
+
+
+@pytest.mark.parametrize(("bias", "width"), [(-5, 1), ("-1/4", "1/4"), (-1, 3)])
+def test_rounded_coefficients_of_neurons_are_paid(
+    bias: b.Number, width: b.Number, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No input is negative here: what is paid for inputs hides nothing.
+    net = b.network(1, b.stage(True, {0: [[1]]}, [bias]))
+    trial = coarse(monkeypatch, net, [(Fraction(0), Fraction(width))])
+    trial.tighten()
+    for value in ("1/3", "1/16", "5/16", "1/8", 3, "5/2", "7/5"):
+        for bits in (3, 0, -1):
+            assert rounded_at(trial, b.form(neurons={0: value}), bits) <= Fraction(value) * Fraction(bias)
+
+
+def test_no_input_takes_part_where_none_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = b.network(1, b.stage(True, {}, [1, 2]), b.stage(False, {1: [[1, 1]]}, [0]))
+    for box in ((1, 2), (-2, -1), (-3, 3)):
+        trial = coarse(monkeypatch, net, [(Fraction(box[0]), Fraction(box[1]))])
+        trial.tighten()
+        assert rounded_at(trial, b.form(outputs={0: 1}), 3) == 3
+        assert rounded_at(trial, b.form(outputs={0: -1}), 3) == -3
+
+
+def test_exact_entries_just_below_an_integer() -> None:
+    for value in (
+        1 - Fraction(1, 2**64),
+        -Fraction(1, 2**64),
+        Fraction(1, 2**64) - 1,
+        5 - Fraction(1, 2**64),
+    ):
+        assert PackedVectors([[value]]).exact
+        for factor in (1, -1, 3, -3):
+            assert_encloses([[value, Fraction(1)]], [0], [factor])
