@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hybrid_ai.checker.__main__ import judge
 from hybrid_ai.checker.check import check
 from hybrid_ai.checker.rejected import Malformed, Rejected, Unsupported
 from tests.checker import build as b
@@ -329,3 +330,10 @@ def test_fast_engine_loads_numpy_alone() -> None:
     modules = imported("import hybrid_ai.checker.fast")
     assert "numpy" in modules
     assert not modules & {"onnx", "onnxruntime", "numba", "scipy", "z3"}
+
+
+def test_devices_and_folders_are_not_read(tmp_path: Path) -> None:
+    for evidence in ("/dev/zero", str(tmp_path), str(tmp_path / "missing")):
+        answer = judge({"model": __file__, "property": __file__, "evidence": evidence})
+        assert answer["status"] == "malformed"
+        assert "no regular file" in answer["reason"]

@@ -20,6 +20,16 @@ EXIT_CODES = {
     "failed": 1,
 }
 ENGINES = ("fast", "exact")
+MAX_FILE = 2**30
+
+
+def _read(path: Path) -> bytes:
+    """Bytes of a regular file; devices and pipes may have no end."""
+    if not path.is_file():
+        raise ValueError(f"{path} is no regular file")
+    if path.stat().st_size > MAX_FILE:
+        raise ValueError(f"{path} has more than {MAX_FILE} bytes")
+    return path.read_bytes()
 
 
 def judge(request: dict[str, Any]) -> dict[str, Any]:
@@ -32,9 +42,7 @@ def judge(request: dict[str, Any]) -> dict[str, Any]:
         engine = request.get("engine", "fast")
         if engine not in ENGINES:
             raise ValueError(f"engine {engine!r} is none of {', '.join(ENGINES)}")
-        model, claim, evidence = (
-            Path(request[key]).read_bytes() for key in ("model", "property", "evidence")
-        )
+        model, claim, evidence = (_read(Path(request[key])) for key in ("model", "property", "evidence"))
     except (OSError, KeyError, TypeError, ValueError) as error:
         return _no("malformed", "request", "request", f"{type(error).__name__}: {error}")
     try:
@@ -45,9 +53,7 @@ def judge(request: dict[str, Any]) -> dict[str, Any]:
         return _no("unsupported", error.rule, error.where, error.reason)
     except Rejected as error:
         return _no("rejected", error.rule, error.where, error.reason)
-    except (
-        Exception
-    ) as error:  # our own failure must not end a served suite, and is never taken for a verdict
+    except Exception as error:  # our own failure must not end a served suite; it is never taken for a verdict
         return _no("failed", "internal", "checker", f"{type(error).__name__}: {error}")
 
 

@@ -167,25 +167,29 @@ def value_at(attack: Attack, x: np.ndarray) -> float:
     return float(_values(attack, rows).min())
 
 
-def quick_attack(attack: Attack, generator: np.random.Generator, deadline: float) -> list[np.ndarray]:
-    """Sample the box and descend from the best samples; the most promising points, best first.
-
-    Args:
-        attack: the polytope.
-        generator: source of the samples.
-        deadline: `time.monotonic` value at which to stop.
-    """
+def sample_attack(attack: Attack, generator: np.random.Generator) -> list[np.ndarray]:
+    """The box's middle and random points of it, the most promising first; all that are kept for a descent."""
     count = _affordable(attack, SAMPLES)
     x = generator.uniform(attack.lower, attack.upper, (count, attack.lower.shape[0]))
     x[0] = 0.5 * (attack.lower + attack.upper)
     _, rows = _forward(attack, x)
-    if rows.shape[1] == 0:
-        return [x[0]]
-    values = _values(attack, rows)
-    if values.min() <= 0.0:
-        return _best(x, values, 3)
-    start = np.array(_best(x, values, KEPT_SAMPLES))
-    found = _descend(attack, start, None, 0.25, SAMPLE_STEPS, deadline)
+    return _best(x, _values(attack, rows), KEPT_SAMPLES)
+
+
+def descent_attack(
+    attack: Attack, samples: list[np.ndarray], generator: np.random.Generator, deadline: float
+) -> list[np.ndarray]:
+    """Descend from the best samples, then a few steps from random points; the most promising points.
+
+    Args:
+        attack: the polytope.
+        samples: what `sample_attack` found.
+        generator: source of the random points.
+        deadline: `time.monotonic` value at which to stop.
+    """
+    if attack.constants.size == 0:
+        return []
+    found = _descend(attack, np.array(samples), None, 0.25, SAMPLE_STEPS, deadline)
     if value_at(attack, found[0]) > 0.0:
         found += restart_attack(attack, generator, deadline, CORNER_STEPS)
     return found

@@ -7,17 +7,25 @@ from time import monotonic
 
 import numpy as np
 
-from hybrid_ai.bounds.flat import FlatNetwork, flatten
+from hybrid_ai.bounds.flat import flatten
 from hybrid_ai.certificate import Header, encode_certificate
 from hybrid_ai.network import Model, evaluate_exact
-from hybrid_ai.search.attack import Attack, make_attack, quick_attack, restart_attack, value_at
+from hybrid_ai.search.attack import (
+    Attack,
+    descent_attack,
+    make_attack,
+    restart_attack,
+    sample_attack,
+    value_at,
+)
 from hybrid_ai.search.backend import Backend
-from hybrid_ai.search.branch import NEAR, Branch, Budget, Progress, run_until, start
+from hybrid_ai.search.branch import NEAR, Branch, Budget, Progress, advance, run_until, start
 from hybrid_ai.search.outcome import Claimed, Effort, Outcome, Refuted, Unknown
 from hybrid_ai.search.problem import OutOfRange, Problem, make_problem
 from hybrid_ai.search.tree import encode_tree
 from hybrid_ai.spec import InputPolytope, Property, normal_form
 
+MOST_SAMPLES_CONFIRMED = 3
 ATTACK_AT = (1_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 512_000)
 
 
@@ -111,24 +119,37 @@ class _Search:
         for polytope in normal_form(self._property).polytopes:
             problem = make_problem(flat, polytope)
             self._cases.append(_Case(problem, make_attack(self._model.staged, problem, outputs)))
-        for case in self._cases:
-            if monotonic() > self._budget.deadline:
-                return Unknown("timeout", self._effort())
-            found = self._confirm(case, quick_attack(case.attack, self._generator, self._budget.deadline))
-            if found:
-                return found
+            self._branches.append(start(problem, flat, self._budget.threads))
+        found = self._attack_first()
+        if found is not None:
+            return found
         trees = []
-        for case in self._cases:
-            outcome = self._branch(case, flat)
+        for case, branch in zip(self._cases, self._branches, strict=True):
+            outcome = self._branch(case, branch)
             if outcome is not None:
                 return outcome
-            trees.append(encode_tree(case.problem, flat, self._branches[-1].tree))
+            trees.append(encode_tree(case.problem, flat, branch.tree))
         header = Header(bytes.fromhex(self._model.sha256), bytes.fromhex(self._property_sha256))
         return Claimed(encode_certificate(header, trees), self._effort())
 
-    def _branch(self, case: _Case, flat: FlatNetwork) -> Outcome | None:
-        branch = start(case.problem, flat, self._budget.threads)
-        self._branches.append(branch)
+    def _attack_first(self) -> Outcome | None:
+        """Sample every polytope, bound its root, and descend only where the root stays open."""
+        deadline = self._budget.deadline
+        for case, branch in zip(self._cases, self._branches, strict=True):
+            if monotonic() > deadline:
+                return Unknown("timeout", self._effort())
+            samples = sample_attack(case.attack, self._generator)
+            found = self._confirm(case, samples[:MOST_SAMPLES_CONFIRMED])
+            if found is None:
+                advance(branch, self._backend, deadline)
+                found = self._confirm(case, branch.candidates)
+            if found is None and branch.stack:
+                found = self._confirm(case, descent_attack(case.attack, samples, self._generator, deadline))
+            if found is not None:
+                return found
+        return None
+
+    def _branch(self, case: _Case, branch: Branch) -> Outcome | None:
         found: list[Refuted] = []
         pending = list(ATTACK_AT)
 
