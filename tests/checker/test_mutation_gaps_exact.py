@@ -339,11 +339,36 @@ def test_stages_behind_the_output_are_passed_over(engine: str, output: int) -> N
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_one_unit_in_the_last_place(sign: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    # z = x / 8 reaches 1/32 on either side of 0: less than a step of the grid, and not 0.
-    net = b.network(1, b.stage(True, {0: [[Fraction(sign, 8)]]}, [0]))
-    trial = coarse(monkeypatch, net, [(Fraction(-1, 4), Fraction(1, 4))])
+    # z reaches 1/32 on either side of 0: less than a step of the grid, and not 0. No input is negative.
+    net = b.network(1, b.stage(True, {0: [[Fraction(sign, 8)]]}, [Fraction(-sign, 8)]))
+    trial = coarse(monkeypatch, net, [(Fraction(3, 4), Fraction(5, 4))])
     trial.tighten()
     assert trial.neurons() == [(Fraction(-1, 4), Fraction(1, 4))]
+
+
+def test_neurons_without_bounds_show_nothing_and_break_nothing() -> None:
+    net = b.network(
+        2,
+        b.stage(True, {0: [[1, 1]]}, [3]),
+        b.stage(False, {1: [["1/3"]]}, [0]),
+        b.stage(True, {2: [["1/7"]]}, [0]),
+    )
+    for claim, holds in (
+        (b.form(outputs={0: 1}, constant=-1), False),
+        (b.form(outputs={0: "1/3"}, constant=-1), False),
+        (b.form(neurons={0: "1/3"}, constant=1), True),
+        (b.form(neurons={0: "1/3"}, constant=-1), False),
+        (b.form(outputs={0: -1}, constant=9), False),
+    ):
+        trial = b.Bounds("exact", net, [(-1, 1), (-1, 1)])
+        assert trial.holds(claim) is holds
+        trial.restrict(1, -1, upper=False)
+        assert trial.holds(claim) is holds
+        trial.restrict(0, -1, upper=False)
+        assert trial.holds(claim) is holds
+    one_sided = b.Bounds("exact", b.network(1, b.stage(True, {0: [[1]]}, [0])), [(-1, 1)])
+    one_sided.restrict(0, -1, upper=False)
+    assert not one_sided.holds(b.form(outputs={0: -1}, constant=9))
 
 
 # ---- the rounded pass, one rounding at a time
@@ -431,9 +456,9 @@ def test_rounded_coefficients_of_neurons_are_paid(
 
 
 def test_no_input_takes_part_where_none_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    net = b.network(1, b.stage(True, {}, [1, 2]), b.stage(False, {1: [[1, 1]]}, [0]))
+    net = b.network(2, b.stage(True, {}, [1, 2]), b.stage(False, {1: [[1, 1]]}, [0]))
     for box in ((1, 2), (-2, -1), (-3, 3)):
-        trial = coarse(monkeypatch, net, [(Fraction(box[0]), Fraction(box[1]))])
+        trial = coarse(monkeypatch, net, [(Fraction(box[0]), Fraction(box[1]))] * 2)
         trial.tighten()
         assert rounded_at(trial, b.form(outputs={0: 1}), 3) == 3
         assert rounded_at(trial, b.form(outputs={0: -1}), 3) == -3

@@ -438,6 +438,9 @@ def test_the_smallest_charge_is_paid(monkeypatch: pytest.MonkeyPatch) -> None:
     (state,) = engine.tighten([(engine.root(), TightenWork(grid.root(), TIGHTEN_ALL))])
     seen += engine._relaxations(np.array([state.lower]), np.array([state.upper]), [()], [np.zeros((1, 1))])
     assert len(seen) == 3
+    # one ABSOLUTE for each of the two stages
+    assert -3 * fast.ABSOLUTE <= state.lower[0] <= -1.9 * fast.ABSOLUTE
+    assert 1.9 * fast.ABSOLUTE <= state.upper[0] <= 3 * fast.ABSOLUTE
     for relaxed in seen:
         assert relaxed.error[0, 0] == fast.PER_COEFFICIENT
     assert seen[2].lines is not None
@@ -451,3 +454,43 @@ def test_a_bound_of_zero_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(engine, "_form_bounds", lambda works, through, v=bound: np.full(len(works), v))
         for claim in (b.form({0: 1}, strict=True), b.form(outputs={0: 1}, strict=True)):
             assert engine.hold([(engine.root(), CloseWork(grid.root(), claim, (), 0))]) == [holds]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_nodes_of_a_batch_do_not_mix(seed: int) -> None:
+    source = random.Random(300 + seed)
+    net = random_net(source)
+    grid = make_grid((Fraction(-2),) * 3, (Fraction(2),) * 3)
+    engine = engine_of(net, grid)
+    neurons = len(engine.network.neurons)
+    boxes = []
+    for bits in (0, 3, 6, 9):
+        ends = [source.randint(-(2**bits), 2**bits) * 2 ** (38 - 9) for _ in range(3)]
+        boxes.append(tuple((end, end + 2 ** (30 + source.randint(0, 6))) for end in ends))
+    slopes = tuple((n, source.randint(0, 128)) for n in range(neurons) if source.random() < 0.5)
+    works = [(engine.root(), TightenWork(box, Tighten(None, s))) for box in boxes for s in ((), slopes)]
+    states = engine.tighten(works)
+    for work, state in zip(works, states, strict=True):
+        (alone,) = engine.tighten([work])
+        assert np.allclose(alone.lower, state.lower, rtol=1e-12, atol=0)
+        assert np.allclose(alone.upper, state.upper, rtol=1e-12, atol=0)
+    closings = []
+    for state, (_, work) in zip(states, works, strict=True):
+        for claim in (
+            b.form({0: dyadic(source)}, {0: 1, 1: dyadic(source)}, {source.randrange(neurons): 1}),
+            b.form(outputs={1: -1}, neurons={n: dyadic(source) for n in range(neurons)}, constant=1),
+        ):
+            closings.append((state, CloseWork(work.box, claim, work.step.slopes, 0)))
+    together = engine._form_bounds(closings, True)
+    for closing, bound in zip(closings, together, strict=True):
+        assert engine._form_bounds([closing], True)[0] == pytest.approx(float(bound), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "value", [Fraction(2**100), Fraction(1, 2**200), Fraction(3, 2**202), -Fraction(2**100)]
+)
+def test_the_ends_of_the_range_of_weights_are_outside(value: Fraction) -> None:
+    with pytest.raises(Rejected, match="range"):
+        fast._double(value, "bias")
+    inside = value / 2 if abs(value) > 1 else 4 * value
+    assert fast._double(inside, "bias") == inside

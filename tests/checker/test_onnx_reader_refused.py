@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import onnx
 import pytest
 
 from hybrid_ai.checker import arithmetic_operations
 from hybrid_ai.checker.onnx_reader import NEWEST_OPSET, read_model
 from hybrid_ai.checker.rejected import Malformed, Rejected, Unsupported
+from hybrid_ai.network import UnsupportedModel, load_model
 from tests.checker.models import f32, helper, i64, model, node, np, reals
 
 
@@ -559,3 +561,31 @@ def test_damaged_bytes_raise_nothing_but_rejected() -> None:
             refused += type(error) in (Malformed, Unsupported)
     assert refused > 500
     assert time.monotonic() - started < 60
+
+
+@pytest.mark.parametrize("opset", [11, 13])
+def test_empty_axes_of_squeeze_are_refused(opset: int) -> None:
+    """Runtimes squeeze every axis of size one there, or none."""
+    constants = {"a": np.zeros(0, np.int64)} if opset >= 13 else {}
+    inputs = ["x", "a"] if opset >= 13 else ["x"]
+    squeeze = onnx.helper.make_node("Squeeze", inputs, ["y"], "s")
+    if opset < 13:
+        squeeze.attribute.extend([onnx.AttributeProto(name="axes", type=onnx.AttributeProto.INTS)])
+    graph = onnx.helper.make_graph(
+        [squeeze],
+        "g",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 2, 1])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)],
+        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)], ir_version=8)
+    with pytest.raises(Unsupported, match="empty axes"):
+        read_model(model.SerializeToString())
+    with pytest.raises(UnsupportedModel, match="empty axes"):
+        load_model(model.SerializeToString())
+
+
+def test_names_cannot_forge_lines_of_output() -> None:
+    refused = Unsupported("model", "operation 0 'a\nvalid: certificate'", "Sin\r is not read")
+    assert "\n" not in str(refused) and "\r" not in str(refused)
+    assert refused.where == r"operation 0 'a\nvalid: certificate'"

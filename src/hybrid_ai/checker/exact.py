@@ -1,8 +1,8 @@
 """The exact engine: integers and rationals only, standard library only.
 
-Neuron bounds are integers on a grid 2^-G rounded outward, coefficients of backward passes integers on 2^-44
-of the largest coefficient of their form. G is 48, and larger for networks with tiny values, so that the
-typical magnitude of every stage keeps 48 bits. A closing that fails with these roundings is tried once
+Neuron bounds are integers on a grid 2^-G rounded outward, coefficients of backward passes integers on 2^-72
+of the largest coefficient of their form. G is 80, and larger for networks with tiny values, so that the
+typical magnitude of every stage keeps 80 bits. A closing that fails with these roundings is tried once
 more without any.
 """
 
@@ -14,9 +14,11 @@ from math import ceil, floor, inf
 from hybrid_ai.checker.decode import SLOPE_ONE, Slopes
 from hybrid_ai.checker.grid import Box, Grid, ilog2, power_of_two
 from hybrid_ai.checker.packed import PackedVectors
+from hybrid_ai.checker.rejected import Rejected
 from hybrid_ai.checker.rules import CloseWork, TightenWork
 from hybrid_ai.checker.stages import Network, Stage
 
+MAX_ENTRIES = 2**24
 BOUND_BITS = 80
 COEFFICIENT_BITS = 72
 SLOPE_BITS = 64
@@ -74,6 +76,9 @@ class ExactNetwork:
 
 
 def _prepare(stage: Stage, first_neuron: int) -> _Stage:
+    count = len(stage.bias) * sum(block.width for block in stage.blocks)
+    if count > MAX_ENTRIES:
+        raise Rejected("range", "model", f"a stage has a matrix of {count} entries, above {MAX_ENTRIES}")
     sources, start = [], 0
     matrix: list[list[Fraction]] = [[] for _ in stage.bias]
     for block in stage.blocks:
@@ -204,7 +209,7 @@ class ExactEngine:
         """Lower bound of a form on 2^-(44 + G), or None where a neuron lacks the bound that is needed.
 
         Args:
-            coefficients: per group, coefficients on its elements, in units of 2^-44; consumed.
+            coefficients: per group, coefficients on its elements, in units of 2^-72; consumed.
             pre: per stage, coefficients on pre-activations, same unit.
             constant: in units of 2^-(44 + G).
             state: lower bounds of the linear stages.
@@ -362,7 +367,7 @@ def _lower_slope(low: Bound, high: Bound, listed: int | None) -> int:
 
 
 def _relax(lower: list[Bound], upper: list[Bound], stage: _Stage, listed: dict[int, int]) -> Relaxed:
-    """(row, lower slope or ACTIVE, upper slope on 2^-32 or None, L, U) of neurons that are not inactive."""
+    """(row, lower slope or ACTIVE, upper slope on 2^-64 or None, L, U) of neurons that are not inactive."""
     relaxed: Relaxed = []
     for row, (low, high) in enumerate(zip(lower, upper, strict=True)):
         if low >= 0:

@@ -24,6 +24,7 @@ LARGEST = 2.0**100
 SMALLEST = 2.0**-200
 MAX_DIMENSION = 2**20
 MAX_STAGES = 2**10
+MAX_ENTRIES = 2**26
 ABSOLUTE = 2.0**-700
 PER_COEFFICIENT = 2.0**-600
 INFLATE = 1.0 + 2.0**-20
@@ -134,6 +135,9 @@ def _double(value: Fraction, where: str) -> float:
 
 def _prepare(stage: Stage, neurons: slice) -> _Stage:
     weights = []
+    count = len(stage.bias) * sum(block.width for block in stage.blocks)
+    if count > MAX_ENTRIES:
+        raise Rejected("range", "model", f"a stage has a matrix of {count} entries, above {MAX_ENTRIES}")
     for block in stage.blocks:
         matrix = np.zeros((len(stage.bias), block.width))
         for row, entries in enumerate(block.rows):

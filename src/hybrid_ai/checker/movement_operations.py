@@ -52,6 +52,7 @@ def transpose(op: Operation) -> Tensor:
 def squeeze(op: Operation) -> Tensor:
     """Squeeze: drop axes of size one."""
     value, listed = op.value(0), op.arguments["axes"]
+    op.refuse_if(listed == [], "empty axes, which runtimes read in two ways", Unsupported)
     ones = [axis for axis, size in enumerate(value.shape) if size == 1]
     dropped = ones if listed is None else op.axes(listed, len(value.shape))
     op.refuse_if(not set(dropped) <= set(ones), f"axes {listed} of {value.shape} are not all of size 1")

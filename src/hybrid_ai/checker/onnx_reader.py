@@ -51,6 +51,11 @@ def _integers(position: int, since: int = OLDEST_OPSET, default: Any = None) -> 
     return Argument(_INTS, default, last=since - 1, position=position)
 
 
+def _late_integers(position: int, since: int) -> Argument:
+    """A list of integers that is an input from opset `since` on, and nothing before."""
+    return Argument(_INTS, first=since, last=since - 1, position=position)
+
+
 def _number(position: int, since: int, default: Any = None) -> Argument:
     """A number that is an attribute before opset `since`, and an input from there on."""
     return Argument(_FLOAT, default, last=since - 1, position=position)
@@ -80,7 +85,7 @@ RULES: Mapping[str, Rule] = {
     "Mul": Rule(arithmetic.multiply, 2),
     "Pad": Rule(movement.pad, 1, {
         "mode": Argument(_STRING, "constant"), "pads": _integers(1, 11, _REQUIRED),
-        "value": _number(2, 11, Fraction(0)), "axes": _integers(3),
+        "value": _number(2, 11, Fraction(0)), "axes": _late_integers(3, 18),
     }),
     "Relu": Rule(arithmetic.relu),
     "Reshape": Rule(movement.reshape, 1, {
@@ -91,7 +96,7 @@ RULES: Mapping[str, Rule] = {
     }),
     "Slice": Rule(movement.slice_tensor, 1, {
         "starts": _integers(1, 10, _REQUIRED), "ends": _integers(2, 10, _REQUIRED),
-        "axes": _integers(3, 10), "steps": _integers(4),
+        "axes": _integers(3, 10), "steps": _late_integers(4, 10),
     }),
     "Squeeze": Rule(movement.squeeze, 1, {"axes": _integers(1, 13)}),
     "Sub": Rule(arithmetic.subtract, 2),
@@ -192,7 +197,7 @@ def _read_node(
         value = None
         if argument.first <= opset <= argument.last:
             value = given.pop((name, argument.kind), None)
-        elif argument.position and op.has_input(argument.position):
+        elif argument.position and opset > argument.last and op.has_input(argument.position):
             positions.add(argument.position)
             value = _constant_input(op, argument)
         op.refuse_if(value is None and argument.default is _REQUIRED, f"'{name}' is missing")

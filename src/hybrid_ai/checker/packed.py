@@ -60,7 +60,7 @@ class PackedVectors:
             return list(self.top_words.unpack(slots)), slack
         entries = [self.entries[i] for i in indices]
         sums = [sum(map(mul, coefficients, column)) for column in zip(*entries, strict=True)]
-        return [(value - drop) >> self.shift for value in sums] or [0] * self.length, slack
+        return [(value - drop) >> self.shift for value in sums], slack
 
 
 def _fits(vectors: Sequence[Sequence[Fraction]], shift: int) -> bool:

@@ -1,6 +1,11 @@
 """The one way the checker says no."""
 
 
+def _one_line(text: str) -> str:
+    """The text with everything unprintable escaped: names in a model must not forge lines of output."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 class Rejected(Exception):
     """Evidence was refused; plain `Rejected` is a defect of certificate or counterexample bytes (exit 30).
 
@@ -11,10 +16,8 @@ class Rejected(Exception):
     """
 
     def __init__(self, rule: str, where: str, reason: str) -> None:
-        super().__init__(f"{rule}: {where}: {reason}")
-        self.rule = rule
-        self.where = where
-        self.reason = reason
+        self.rule, self.where, self.reason = rule, _one_line(where), _one_line(reason)
+        super().__init__(f"{rule}: {self.where}: {self.reason}")
 
 
 class Malformed(Rejected):

@@ -23,7 +23,8 @@ _TOKEN = re.compile(f"(?P<skip>{_SPACE})|[()]|{_QUOTED}|{_WORD}|(?P<bad>.)")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE]([+-]?[0-9]+))?")
 _VARIABLE = re.compile(r"([XY])_(0|[1-9][0-9]{0,8})")
 _ENDING = ("check-sat", "exit")
-_IGNORED = ("set-logic", "set-info", "get-model", *_ENDING)
+_WITH_OPERANDS = ("set-logic", "set-info")
+_IGNORED = (*_WITH_OPERANDS, "get-model", *_ENDING)
 # comparison of p and q -> the factors by which p - q becomes <= 0 or < 0
 _COMPARISONS = {"<=": (1,), "<": (1,), ">=": (-1,), ">": (-1,), "=": (1, -1)}
 _ARITHMETIC = ("+", "-", "*", "/")
@@ -106,6 +107,8 @@ class _Reader:
         """Take one command."""
         name = items[0] if items else ""
         if name in _IGNORED:
+            loose = name in _WITH_OPERANDS and all(isinstance(item, str) for item in items)
+            self.refuse_if(not loose and len(items) > 1, f"operands of '{name}'", Unsupported)
             self.ended = self.ended or name in _ENDING
             return
         known = name in ("assert", "declare-const", "declare-fun")

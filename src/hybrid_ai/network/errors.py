@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 
+def _one_line(text: str) -> str:
+    """The text with everything unprintable escaped: names in a model must not forge lines of output."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 class NetworkError(Exception):
     """A model cannot be used; the message names file, operation and remedy."""
 
@@ -13,8 +18,8 @@ class NetworkError(Exception):
 
     def __init__(self, reason: str, *, file: str = "model", operation: str = "", remedy: str = "") -> None:
         self.file = file
-        self.operation = operation
-        self.reason = reason
+        self.operation = operation = _one_line(operation)
+        self.reason = reason = _one_line(reason)
         self.remedy = remedy
         place = f"{file}: operation {operation}: " if operation else f"{file}: "
         super().__init__(place + reason + (f"; {remedy}" if remedy else ""))
@@ -35,7 +40,7 @@ class UnsupportedModel(NetworkError):
         self, op_type: str, operation: str, reason: str, *, file: str = "model", remedy: str = ""
     ) -> None:
         super().__init__(reason, file=file, operation=operation, remedy=remedy)
-        self.op_type = op_type
+        self.op_type = _one_line(op_type)
 
 
 class RuntimeFailure(NetworkError):

@@ -122,6 +122,8 @@ def squeeze(call: Call) -> tuple[Value, ...]:
     listed = _listed_axes(call)
     if listed is None:
         axes = tuple(i for i, size in enumerate(shape) if size == 1)
+    elif len(listed) == 0:
+        raise call.where.unsupported("has empty axes, which runtimes read in two ways")
     else:
         axes = call.axes(listed, len(shape), negative_since=11)
     if any(shape[axis] != 1 for axis in axes):

@@ -18,7 +18,8 @@ _CHUNK = 2**20
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31  # a gzip container with the largest window
 
-_IGNORED = frozenset({"set-logic", "set-info", "check-sat", "get-model", "exit"})
+_WITH_OPERANDS = frozenset({"set-logic", "set-info"})
+_IGNORED = _WITH_OPERANDS | {"check-sat", "get-model", "exit"}
 _ENDING = frozenset({"check-sat", "exit"})
 _VERSION_2 = frozenset(
     {"vnnlib-version", "declare-network", "declare-input", "declare-output", "declare-hidden"}
@@ -133,6 +134,11 @@ class _PropertyReader:
         if head is None:
             raise self._source.error(command.offset, "'(' is not followed by a command: write (assert ...)")
         if head in _IGNORED:
+            loose = head in _WITH_OPERANDS and all(node.children is None for node in command.arguments)
+            if command.arguments and not loose:
+                raise self._source.unsupported(
+                    command.offset, f"operands of '{head}': close its parenthesis, or leave it out"
+                )
             self._ended_by = self._ended_by or (head if head in _ENDING else None)
             return
         if head not in ("assert", "declare-const", "declare-fun"):
