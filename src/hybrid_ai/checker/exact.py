@@ -1,8 +1,8 @@
 """The exact engine: integers and rationals only, standard library only.
 
-Neuron bounds are integers on a grid 2^-G rounded outward, coefficients of backward passes integers on 2^-72
-of the largest coefficient of their form. G is 80, and larger for networks with tiny values, so that the
-typical magnitude of every stage keeps 80 bits. A closing that fails with these roundings is tried once
+Neuron bounds are integers on a grid 2^-G rounded outward, coefficients of backward passes integers on 2^-50
+of the largest coefficient of their form. G is 52, and larger for networks with tiny values, so that the
+typical magnitude of every stage keeps 52 bits. A closing that fails with these roundings is tried once
 more without any.
 """
 
@@ -19,9 +19,9 @@ from hybrid_ai.checker.rules import CloseWork, TightenWork
 from hybrid_ai.checker.stages import Network, Stage
 
 MAX_ENTRIES = 2**24
-BOUND_BITS = 80
-COEFFICIENT_BITS = 72
-SLOPE_BITS = 64
+BOUND_BITS = 52
+COEFFICIENT_BITS = 50
+SLOPE_BITS = 54
 
 Bound = int | float  # the float is an infinity: "no bound"; it is compared, never computed with
 Relaxed = list[tuple[int, int, int | None, Bound, Bound]]
@@ -209,7 +209,7 @@ class ExactEngine:
         """Lower bound of a form on 2^-(44 + G), or None where a neuron lacks the bound that is needed.
 
         Args:
-            coefficients: per group, coefficients on its elements, in units of 2^-72; consumed.
+            coefficients: per group, coefficients on its elements, in units of 2^-50; consumed.
             pre: per stage, coefficients on pre-activations, same unit.
             constant: in units of 2^-(44 + G).
             state: lower bounds of the linear stages.
@@ -367,7 +367,7 @@ def _lower_slope(low: Bound, high: Bound, listed: int | None) -> int:
 
 
 def _relax(lower: list[Bound], upper: list[Bound], stage: _Stage, listed: dict[int, int]) -> Relaxed:
-    """(row, lower slope or ACTIVE, upper slope on 2^-64 or None, L, U) of neurons that are not inactive."""
+    """(row, lower slope or ACTIVE, upper slope on 2^-54 or None, L, U) of neurons that are not inactive."""
     relaxed: Relaxed = []
     for row, (low, high) in enumerate(zip(lower, upper, strict=True)):
         if low >= 0:
