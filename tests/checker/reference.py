@@ -28,12 +28,14 @@ def lower_bound(
             b = a
             if part.relu and a:
                 low, high = bounds[number][row]
-                if low >= 0:
+                if a > 0 and (number, row) in slopes:
+                    b = a * slopes[number, row]
+                elif low >= 0:
                     b = a
                 elif high <= 0:
                     b = Fraction(0)
                 elif a > 0:
-                    b = a * slopes.get((number, row), Fraction(64 * high >= -63 * low))
+                    b = a * (64 * high >= -63 * low)
                 else:
                     b = a * high / (high - low)
                     total -= b * low

@@ -29,14 +29,15 @@ def close_to(found: float, expected: Fraction, bits: int = 40) -> bool:
     return abs(Fraction(found) - expected) <= abs(expected) / 2**bits
 
 
-def lines(low: Fraction, high: Fraction, slope: Fraction, q: Fraction) -> tuple[Fraction, ...]:
+def lines(low: Fraction, high: Fraction, listed: Fraction | None, q: Fraction) -> tuple[Fraction, ...]:
     """s, S, t, q of section 8 for a neuron with bounds [low, high]; the neuron's Q is `q`."""
+    s = Fraction(low >= 0 or (high > 0 and 64 * high >= -63 * low)) if listed is None else listed
     if low >= 0:
-        s, steep, t = Fraction(1), Fraction(1), Fraction(0)
+        steep, t = Fraction(1), Fraction(0)
     elif high <= 0:
-        s = steep = t = Fraction(0)
+        steep = t = Fraction(0)
     else:
-        s, steep = slope, high / (high - low)
+        steep = high / (high - low)
         t = max(-steep * low, high - steep * high + high / 2**51) * (1 + Fraction(1, 2**48))
     return s, steep, t + steep * q * INFLATE + PER_COEFFICIENT, s * q * INFLATE + PER_COEFFICIENT
 
@@ -83,7 +84,7 @@ def backward(
                 charge, factors[row] = charge + abs(a) * (node.q[number][row] + PER_COEFFICIENT), a
                 continue
             low, high = node.held[number][row]
-            slope = node.slopes.get((number, row), Fraction(64 * high >= -63 * low))
+            slope = node.slopes.get((number, row))
             s, steep, t, cost = lines(low, high, slope, node.q[number][row])
             down += a * t if a < 0 else -a * cost
             factors[row] = a * (steep if a < 0 else s)
@@ -270,7 +271,7 @@ def test_lines_of_a_neuron(error: Fraction | int) -> None:
     assert relaxed.lines is not None
     for node, slopes in enumerate(({}, dict(listed))):
         for row, (low, high) in enumerate(BOUNDS):
-            slope = Fraction(slopes[row], 128) if row in slopes else Fraction(64 * high >= -63 * low)
+            slope = Fraction(slopes[row], 128) if row in slopes else None
             found = [
                 float(values[node, row])
                 for values in (

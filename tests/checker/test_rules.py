@@ -392,12 +392,33 @@ def test_steps(engine: str, net: b.Network, poly: b.Polytope, tree: bytes, holds
 
 @pytest.mark.parametrize("engine", b.ENGINES)
 @pytest.mark.parametrize(
-    ("bounds", "claim"),
-    [((1, 2), b.atom(outputs={0: 1}, constant="-1/2")), ((-2, -1), b.atom(outputs={0: 1}, constant="1/4"))],
+    ("bounds", "claim", "closing", "failing"),
+    [
+        ((1, 2), b.atom(outputs={0: 1}, constant="-1/2"), 128, 0),
+        ((0, 2), b.atom({0: -1}, {0: 1}, constant="1/2"), 128, 0),
+        ((-2, -1), b.atom(outputs={0: 1}, constant="1/4"), 0, 128),
+        ((-2, 0), b.atom(outputs={0: 1}, constant="1/4"), 0, 128),
+    ],
 )
-def test_slopes_of_stable_neurons_are_ignored(engine: str, bounds: tuple[int, int], claim: b.Atom) -> None:
-    for value in (0, 128):
-        assert b.judge(engine, RAMP, b.polytope([bounds], [[claim]]), sloped((0, value))).leaves == 1
+def test_listed_slopes_count_for_stable_neurons(
+    engine: str, bounds: tuple[int, int], claim: b.Atom, closing: int, failing: int
+) -> None:
+    """Else a bound that is zero but for rounding would decide, and the engines would differ."""
+    poly = b.polytope([bounds], [[claim]])
+    assert b.judge(engine, RAMP, poly, sloped((0, closing))).leaves == 1
+    with pytest.raises(Rejected, match="not shown"):
+        b.judge(engine, RAMP, poly, sloped((0, failing)))
+
+
+@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize(("bounds", "constant"), [((1, 2), "9/4"), ((-2, -1), "1/4")])
+def test_listed_slopes_leave_upper_lines_of_stable_neurons(
+    engine: str, bounds: tuple[int, int], constant: str
+) -> None:
+    """-h is bounded by the exact line, whatever is listed."""
+    poly = b.polytope([bounds], [[b.atom(outputs={0: -1}, constant=constant)]])
+    for value in (0, 64, 128):
+        assert b.judge(engine, RAMP, poly, sloped((0, value))).leaves == 1
 
 
 @pytest.mark.parametrize("engine", b.ENGINES)

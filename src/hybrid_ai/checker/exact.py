@@ -315,10 +315,10 @@ class ExactEngine:
                 for row, a in own.items():
                     bounds = state.lower[number][row], state.upper[number][row]
                     slope = _lower_slope(*bounds, listed.get(stage.first_neuron + row))
-                    if bounds[0] >= 0:
-                        factors[row] = a
-                    elif bounds[1] > 0 and a > 0:
+                    if a > 0:
                         factors[row] = a * Fraction(slope, SLOPE_ONE)
+                    elif bounds[0] >= 0:
+                        factors[row] = a
                     elif bounds[1] > 0 and a < 0:
                         if -inf in bounds or inf in bounds:
                             return None
@@ -360,21 +360,26 @@ def _interval(
 
 
 def _lower_slope(low: Bound, high: Bound, listed: int | None) -> int:
-    """Lower slope of an unstable neuron in 128ths."""
+    """Lower slope of a neuron in 128ths; a listed one counts for stable neurons too."""
     if listed is not None:
         return listed
+    if low >= 0 or high <= 0:
+        return SLOPE_ONE if low >= 0 else 0
     return SLOPE_ONE if 64 * high >= -63 * low else 0
 
 
 def _relax(lower: list[Bound], upper: list[Bound], stage: _Stage, listed: dict[int, int]) -> Relaxed:
-    """(row, lower slope or ACTIVE, upper slope on 2^-54 or None, L, U) of neurons that are not inactive."""
+    """(row, lower slope or ACTIVE, upper slope on 2^-54 or None, L, U) of neurons not plainly inactive."""
     relaxed: Relaxed = []
     for row, (low, high) in enumerate(zip(lower, upper, strict=True)):
-        if low >= 0:
+        own = listed.get(stage.first_neuron + row)
+        bounded = isinstance(low, int) and isinstance(high, int)
+        if own is not None and bounded and (low >= 0 or high <= 0):
+            relaxed.append((row, own, (1 << SLOPE_BITS) if low >= 0 else 0, low, high))
+        elif low >= 0:
             relaxed.append((row, ACTIVE, None, low, high))
         elif high > 0:
-            slope = _lower_slope(low, high, listed.get(stage.first_neuron + row))
-            bounded = isinstance(low, int) and isinstance(high, int)
+            slope = _lower_slope(low, high, own)
             relaxed.append(
                 (row, slope, (int(high) << SLOPE_BITS) // int(high - low) if bounded else None, low, high)
             )

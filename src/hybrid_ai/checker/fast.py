@@ -454,7 +454,7 @@ def _relax(lower: Array, upper: Array, error: Array, stage: _Stage, slopes: list
     Sound because: T >= max(-S L, U - S U) for the computed S of [0, 1], by lemma 2 of section 8.
     """
     active, inactive = lower >= 0, (lower < 0) & (upper <= 0)
-    slope = np.where(64 * upper >= -63 * lower, 1.0, 0.0)
+    slope = np.where(active | (~inactive & (64 * upper >= -63 * lower)), 1.0, 0.0)
     first, last = stage.neurons.start, stage.neurons.stop
     for node, listed in enumerate(slopes):
         for neuron, value in listed:
@@ -464,7 +464,7 @@ def _relax(lower: Array, upper: Array, error: Array, stage: _Stage, slopes: list
     intercept = (
         np.maximum(-upper_slope * lower, (upper - upper_slope * upper) + 2.0**-51 * upper) * INTERCEPT_INFLATE
     )
-    for values, when_active in ((slope, 1.0), (upper_slope, 1.0), (intercept, 0.0)):
+    for values, when_active in ((upper_slope, 1.0), (intercept, 0.0)):
         values[active] = when_active
         values[inactive] = 0.0
     upper_charge = intercept + (upper_slope * error) * INFLATE + PER_COEFFICIENT
