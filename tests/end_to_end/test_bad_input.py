@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from tests.end_to_end.problems import box, write_identity, write_property
         (["--timeout", "-1"], "time limit"),
         (["--timeout", "nan"], "time limit"),
         (["--timeout", "inf"], "time limit"),
+        (["--timeout", "abc"], "--timeout: invalid float value: 'abc'; see hybrid-ai verify --help"),
+        (["--engine", "no\nline"], "unrecognized arguments: --engine no line"),
         (["--memory", "0"], "memory limit"),
         (["--threads", "0"], "threads"),
         (["--seed", "-1"], "seed"),
@@ -47,6 +50,36 @@ def test_usage(command: Command, arguments: list[str]) -> None:
     ended = command(*arguments)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err
+
+
+@pytest.mark.parametrize("existing", [True, False])
+def test_outputs_have_files_of_their_own(command: Command, tmp_path: Path, existing: bool) -> None:
+    output, link = tmp_path / "output", tmp_path / "link"
+    link.symlink_to(output)
+    if existing:
+        output.write_text("x")
+    for other in (output, tmp_path / "." / "output", link, tmp_path / ".." / tmp_path.name / "output"):
+        ended = command("verify", *HOLDS, "--certificate", output, "--results-file", other)
+        assert (ended.code, ended.out) == (2, "")
+        assert "is the file of another option" in ended.err
+    assert output.exists() == existing
+
+
+def test_devices_and_pipes_are_not_read(command: Command, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for special in (pipe, Path("/dev/zero")):
+        for arguments in (
+            ["verify", special, HOLDS[1]],
+            ["verify", HOLDS[0], special],
+            ["verify", "--suite", special, "--json-lines", tmp_path / "out"],
+            ["check", special, *HOLDS],
+            ["check", *HOLDS, special],
+            ["inspect", special],
+        ):
+            ended = command(*arguments)
+            assert (ended.code, ended.out) == (2, ""), arguments
+            assert f"{special}: is no regular file" in ended.err
 
 
 def refused(command: Command, model: Path, claim: Path) -> str:

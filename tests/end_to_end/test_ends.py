@@ -126,6 +126,57 @@ def test_a_terminal_gets_a_bar_and_stdout_the_result(tmp_path: Path) -> None:
     assert b"unknown" not in shown
 
 
+@pytest.mark.parametrize("after", [0.0, 0.05, 0.15, 0.4])
+def test_an_interrupt_while_it_loads_leaves_no_traceback(after: float) -> None:
+    driver = "import sys; from hybrid_ai.cli.main import main; print('on', flush=True); sys.exit(main())"
+    command = [sys.executable, "-c", driver, "verify", "--timeout", "9", *map(str, HOLDS)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "on\n"
+    time.sleep(after + 0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert "Traceback" not in err
+    assert (process.returncode, out[:7]) in {(20, "unknown"), (0, "proved:")}
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_characters_that_the_stream_lacks_are_escaped(tmp_path: Path, encoding: str) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"}
+    process = start(["verify", tmp_path / "\u6a21.onnx", HOLDS[1]], env=environment)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, "")
+    assert "\\u6a21.onnx: cannot be read" in err
+
+
+@pytest.mark.parametrize("arguments", [["verify", *HOLDS], ["supports"], ["--version"]])
+def test_a_full_disk_is_said_in_one_line(arguments: list[object]) -> None:
+    with open("/dev/full", "w") as full:
+        command = [*COMMAND, *map(str, arguments)]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "hybrid-ai: stdout cannot be written: No space left on device\n"
+
+
+def test_a_working_folder_that_is_gone(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = 'cd "$0" && rmdir "$0" && exec "$@"'
+    command = ["sh", "-c", script, str(gone), *COMMAND, "verify", *map(str, HOLDS)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "the working folder is gone" in done.stderr
+
+
+def test_reading_keeps_the_time_limit(command: Command, tmp_path: Path) -> None:
+    claim = tmp_path / "long.vnnlib"
+    claim.write_text(HOLDS[1].read_text() + "(assert (or (>= Y_0 1e9) (>= Y_0 2e9)))\n" * 300_000)
+    began = time.monotonic()
+    ended = command("verify", HOLDS[0], claim, "--timeout", 1)
+    assert time.monotonic() - began < 1 + 1 + 0.5  # the half is for the checker's process
+    assert (ended.code, ended.out) == (20, "unknown: timeout\n")
+
+
 def test_a_reader_that_went_away_changes_nothing() -> None:
     reading, writing = os.pipe()
     os.close(reading)

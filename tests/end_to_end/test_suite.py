@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from benchmarks.compare_verdicts import main as compare
+from hybrid_ai.pipeline.rows_file import open_rows
 from tests.end_to_end.command import DEMO, MODELS, Command, start
-from tests.end_to_end.problems import write_endless
+from tests.end_to_end.problems import box, write_endless, write_identity, write_property
 
 ROWS = [
     (MODELS / "residual.onnx", MODELS / "residual_holds.vnnlib"),
@@ -101,6 +102,7 @@ def test_equal_rows_are_verified_once(command: Command, tmp_path: Path) -> None:
         ("onnx,vnnlib,timeout_s\na,b,0\n", ":2: timeout_s '0'"),
         ("onnx,vnnlib,timeout_s\na,b,soon\n", ":2: timeout_s 'soon'"),
         ("", "no column"),
+        ("onnx,vnnlib,timeout_s,onnx\na,b,1,c\n", "two columns of one name"),
     ],
 )
 def test_malformed_suites_are_2(command: Command, tmp_path: Path, content: str, said: str) -> None:
@@ -143,3 +145,84 @@ def test_public_suite(command: Command, data: Path, tmp_path: Path) -> None:
     command("verify", "--suite", data / "tiny" / "instances.csv", "--json-lines", out)
     assert compare([str(out), str(data / "tiny" / "instances.csv")]) == 0
     assert {row["verdict"] for row in read_rows(out)} <= {"proved", "refuted"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "my notes, without an end of line",
+        "{ ",
+        '{"name": "x"}',
+        '{"onnx": "a"}',
+        '{"onnx": "a", "vnnlib": "b", "verdict": "proved"}\n',
+        "\n",
+        "[1]\n",
+        '{"onnx": 1, "vnn',
+        "\0" * 9,
+    ],
+)
+def test_a_file_of_something_else_is_never_cut(command: Command, tmp_path: Path, content: str) -> None:
+    suite, out = write_suite(tmp_path, ROWS[:1]), tmp_path / "out"
+    out.write_text(content)
+    ended = command("verify", "--suite", suite, "--json-lines", out)
+    assert (ended.code, ended.out) == (2, "")
+    assert f"{out}:1: no row of a suite" in ended.err
+    assert out.read_text() == content
+
+
+def test_rows_never_go_into_a_file_that_is_read(command: Command, tmp_path: Path) -> None:
+    model, claim = (tmp_path / path.name for path in ROWS[0])
+    model.write_bytes(b"")
+    claim.write_bytes(b"")
+    suite = write_suite(tmp_path, [(Path(model.name), Path(claim.name))])
+    link = tmp_path / "link"
+    link.symlink_to(model)
+    for out in (suite, model, claim, link):
+        ended = command("verify", "--suite", suite, "--json-lines", out)
+        assert ended.code == 2
+        assert "is an input file" in ended.err
+    assert model.read_bytes() == claim.read_bytes() == b""
+
+
+def test_a_file_of_rows_belongs_to_one_process(command: Command, tmp_path: Path) -> None:
+    suite, out = write_suite(tmp_path, ROWS[:1]), tmp_path / "out"
+    with open_rows(out):
+        ended = command("verify", "--suite", suite, "--json-lines", out)
+    assert ended.code == 2
+    assert "another process writes it" in ended.err
+    assert command("verify", "--suite", suite, "--json-lines", out).code == 0
+
+
+def test_vacuous_rows_are_reused_only_where_allowed(command: Command, tmp_path: Path) -> None:
+    model = write_identity(tmp_path / "m.onnx")
+    empty = write_property(tmp_path / "p.vnnlib", ["(>= X_0 2)", "(<= X_0 1)", *box(0, 3), "(>= Y_0 3)"])
+    suite, out = write_suite(tmp_path, [(model, empty)]), tmp_path / "out"
+    arguments = ["verify", "--suite", suite, "--json-lines", out]
+    for _ in range(2):
+        command(*arguments, "--allow-vacuous")
+        assert [row["verdict"] for row in read_rows(out)] == ["proved"]
+    assert command(*arguments).out.startswith("1 instances: 0 proved, 0 refuted, 0 unknown, 1 error")
+
+
+def test_rows_without_their_evidence_are_verified_again(command: Command, tmp_path: Path) -> None:
+    suite, out, evidence = write_suite(tmp_path, ROWS[:2]), tmp_path / "out", tmp_path / "evidence"
+    arguments = ["verify", "--suite", suite, "--json-lines", out]
+    command(*arguments)
+    for kept in (0, 2):
+        assert command(*arguments, "--certificates", evidence).err.count("from an earlier run") == kept
+    for path in evidence.iterdir():
+        path.write_bytes(b"other")
+    assert command(*arguments, "--certificates", evidence).err.count("from an earlier run") == 0
+
+
+def test_unknown_rows_are_verified_again(command: Command, tmp_path: Path) -> None:
+    suite, out = write_suite(tmp_path, [write_endless(tmp_path)]), tmp_path / "out"
+    for count in (1, 2):
+        command("verify", "--suite", suite, "--json-lines", out, "--timeout", 0.5)
+        assert [row["verdict"] for row in read_rows(out)] == ["unknown"] * count
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(command: Command, tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, ROWS[:1])
+    suite.write_bytes(b"\xef\xbb\xbf" + suite.read_bytes())
+    assert command("verify", "--suite", suite, "--json-lines", tmp_path / "out").code == 0

@@ -10,8 +10,9 @@ import sys
 import warnings
 from collections.abc import Sequence
 from types import FrameType
+from typing import NoReturn
 
-from hybrid_ai.cli.output import emit, note
+from hybrid_ai.cli.output import OutputFailed, emit, escape_unprintable, note
 from hybrid_ai.pipeline.errors import BadInput, CheckerFailure, Terminated, UnsupportedInput
 
 COMMANDS = {
@@ -35,8 +36,16 @@ class _Version(argparse.Action):
         parser.exit(0)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the options."""
+
+    def error(self, message: str) -> NoReturn:
+        note(f"hybrid-ai: {_one_line(message)}; see {self.prog} --help")
+        self.exit(EXIT_BAD_INPUT)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="hybrid-ai", description="Certify systems that pair a neural model with symbolic rules."
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
@@ -58,11 +67,27 @@ def _warn(message: Warning | str, *where: object, **more: object) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    given = sys.argv[1:] if arguments is None else arguments
-    options = _parser().parse_args(given)
     previous = signal.signal(signal.SIGTERM, _terminate)
-    warnings.showwarning = _warn
     try:
+        escape_unprintable()
+        warnings.showwarning = _warn
+        return _reported(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:
+        return _end("unknown: interrupted", EXIT_UNKNOWN)
+    except Terminated:
+        return _end("unknown: terminated", EXIT_UNKNOWN)
+    except OutputFailed as error:
+        note(f"hybrid-ai: {_one_line(error)}")
+        return EXIT_FAILED
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _reported(arguments: Sequence[str]) -> int:
+    """The exit status of the command, with what is wrong said in one line."""
+    try:
+        options = _parser().parse_args(arguments)
+        _require_working_folder()
         return int(importlib.import_module(f"hybrid_ai.cli.{options.command}").execute(options))
     except BadInput as error:
         note(f"hybrid-ai: {_one_line(error)}")
@@ -70,23 +95,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UnsupportedInput as error:
         emit(f"unknown: {_one_line(error)}")
         return EXIT_UNKNOWN
-    except KeyboardInterrupt:
-        emit("unknown: interrupted")
-        return EXIT_UNKNOWN
-    except Terminated:
-        emit("unknown: terminated")
-        return EXIT_UNKNOWN
     except CheckerFailure as error:
         note(f"hybrid-ai: {_one_line(error)}")
         return EXIT_FAILED
+    except OutputFailed:
+        raise
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
         what = f"{type(error).__name__}: {_one_line(error)}"
         note(f"hybrid-ai: internal error: {what}; set {DEBUG}=1 for the traceback, and report it")
         return EXIT_FAILED
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+
+
+def _require_working_folder() -> None:
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise BadInput("the working folder is gone: change to one that is there") from error
+
+
+def _end(line: str, status: int) -> int:
+    try:
+        emit(line)
+    except OutputFailed as error:
+        note(f"hybrid-ai: {_one_line(error)}")
+    return status
 
 
 def _one_line(error: Exception | Warning | str) -> str:

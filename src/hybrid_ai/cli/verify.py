@@ -101,8 +101,8 @@ def _single(options: argparse.Namespace, observer: Observer) -> Result:
         return verified()
     from hybrid_ai.pipeline.results_file import recorded
 
-    others = (options.model, options.property, options.certificate)
-    require_writable(options.results_file, "--results-file", others)
+    files = (options.model, options.property)
+    require_writable(options.results_file, "--results-file", files, [options.certificate])
     return recorded(options.results_file, verified, options.model, options.property)
 
 

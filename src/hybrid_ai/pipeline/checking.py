@@ -14,9 +14,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import IO, Any, Literal
+from typing import IO, Literal
 
 from hybrid_ai.pipeline.errors import BadInput, CheckerFailure, CheckTimedOut
+from hybrid_ai.pipeline.files import require_regular
 
 # -P: a module in the working directory must not be taken for one of the checker's.
 COMMAND: tuple[str, ...] = (sys.executable, "-P", "-m", "hybrid_ai.checker")
@@ -206,9 +207,11 @@ def check(
         engine: "fast" (double precision with error bounds) or "exact" (rationals).
 
     Raises:
-        BadInput: a file cannot be read.
+        BadInput: a file cannot be read, or there is no such engine.
         CheckerFailure: the checker itself failed.
     """
+    if engine not in ("fast", "exact"):
+        raise BadInput(f"engine {engine!r}: give 'fast' or 'exact'")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hybrid-ai-")))
         log = stack.enter_context(tempfile.TemporaryFile())
@@ -228,10 +231,11 @@ def _as_file(source: FileSource, place: Path) -> Path:
     if isinstance(source, bytes):
         place.write_bytes(source)
         return place
-    path = Path(source).absolute()
+    if not isinstance(source, str | Path):
+        raise BadInput(f"{place.name}: {type(source).__name__} is no source: give a path or bytes")
+    require_regular(source)
     try:
-        with open(path, "rb"):
-            return path
-    except (OSError, ValueError) as error:
-        reason: Any = getattr(error, "strerror", None) or error
-        raise BadInput(f"{source}: cannot be read: {reason}") from error
+        with open(source, "rb"):
+            return Path(source).absolute()
+    except OSError as error:
+        raise BadInput(f"{source}: cannot be read: {error.strerror}") from error

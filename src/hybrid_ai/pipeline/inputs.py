@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 from hybrid_ai.network import Model, NetworkError, UnsupportedModel, load_model
 from hybrid_ai.pipeline.errors import BadInput, UnsupportedInput
+from hybrid_ai.pipeline.files import require_regular
 from hybrid_ai.spec import (
     NormalForm,
     Property,
@@ -20,6 +22,10 @@ from hybrid_ai.spec import (
 
 ModelSource = str | Path | bytes | Model
 PropertySource = str | Path | bytes | Property
+ModelReader = Callable[[ModelSource], Model]
+
+# No reader takes more.
+LARGEST_FILE = 2**30 - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,15 +45,21 @@ class Inputs:
     sha256: str
 
 
-def digest(source: ModelSource | PropertySource) -> str | None:
-    """The SHA-256 (hexadecimal) of what was given, None where it cannot be read."""
+def digest(source: object) -> str | None:
+    """The SHA-256 (hexadecimal) of what was given, None where it cannot be read or is no source."""
     if isinstance(source, Model):
         return source.sha256
     if isinstance(source, Property):
         return sha256(property_bytes(source)).hexdigest()
+    if isinstance(source, bytes):
+        return sha256(source).hexdigest()
+    if not isinstance(source, str | Path):
+        return None
     try:
-        return sha256(source if isinstance(source, bytes) else Path(source).read_bytes()).hexdigest()
-    except (OSError, ValueError):
+        require_regular(source, LARGEST_FILE)
+        with open(source, "rb") as stream:
+            return file_digest(stream, "sha256").hexdigest()
+    except (OSError, BadInput):
         return None
 
 
@@ -65,6 +77,7 @@ def read_model(source: ModelSource) -> Model:
     """
     if isinstance(source, Model):
         return source
+    _require_source(source, "model")
     try:
         return load_model(source)
     except UnsupportedModel as error:
@@ -86,6 +99,7 @@ def read_property(source: PropertySource) -> Property:
     """
     if isinstance(source, Property):
         return source
+    _require_source(source, "property")
     try:
         return read_vnnlib(source)
     except SpecError as error:
@@ -94,15 +108,29 @@ def read_property(source: PropertySource) -> Property:
         raise UnsupportedInput(f"unsupported property at {error}") from error
 
 
-def read_inputs(model_source: ModelSource, property_source: PropertySource) -> Inputs:
+def _require_source(source: object, what: str) -> None:
+    if isinstance(source, str | Path):
+        require_regular(source, LARGEST_FILE)
+    elif not isinstance(source, bytes):
+        raise BadInput(f"{what}: {type(source).__name__} is no source: give a path, bytes or what was read")
+
+
+def read_inputs(
+    model_source: ModelSource, property_source: PropertySource, reader: ModelReader = read_model
+) -> Inputs:
     """Read a model and a property and see that they fit.
+
+    Args:
+        model_source: the model.
+        property_source: the property.
+        reader: reads the model; one that keeps models saves reading them again.
 
     Raises:
         BadInput: one is missing or malformed, or the numbers of inputs or outputs differ.
         UnsupportedInput: one uses something that is not supported.
     """
     prop = read_property(property_source)
-    model = read_model(model_source)
+    model = reader(model_source)
     if (model.n_inputs, model.n_outputs) != (prop.n_inputs, prop.n_outputs):
         raise BadInput(
             f"{_name(property_source, 'property')} declares {prop.n_inputs} inputs and {prop.n_outputs}"

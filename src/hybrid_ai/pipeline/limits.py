@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Integral, Real
 from time import monotonic
 from types import FrameType
 
@@ -42,14 +42,15 @@ class Limits:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.timeout) and 0 < self.timeout <= LONGEST_TIMEOUT):
-            raise BadInput(f"time limit {self.timeout}: give seconds above 0, at most {LONGEST_TIMEOUT:g}")
-        if self.memory <= 0:
-            raise BadInput(f"memory limit {self.memory}: give bytes, above 0")
-        if self.threads is not None and self.threads < 1:
-            raise BadInput(f"{self.threads} threads: give at least 1")
-        if self.seed < 0:
-            raise BadInput(f"seed {self.seed}: give 0 or above")
+        # NaN compares as false.
+        if not (_is_a(Real, self.timeout) and 0 < self.timeout <= LONGEST_TIMEOUT):
+            raise BadInput(f"time limit {self.timeout!r}: give seconds above 0, at most {LONGEST_TIMEOUT:g}")
+        if not (_is_a(Integral, self.memory) and self.memory > 0):
+            raise BadInput(f"memory limit {self.memory!r}: give bytes, above 0")
+        if self.threads is not None and not (_is_a(Integral, self.threads) and self.threads >= 1):
+            raise BadInput(f"{self.threads!r} threads: give at least 1")
+        if not (_is_a(Integral, self.seed) and self.seed >= 0):
+            raise BadInput(f"seed {self.seed!r}: give 0 or above")
 
     @property
     def used_threads(self) -> int:
@@ -61,6 +62,11 @@ class Limits:
     def reserve(self) -> float:
         """Seconds kept for the check."""
         return min(self.timeout * RESERVED_SHARE, LONGEST_RESERVE)
+
+
+def _is_a(kind: type, value: object) -> bool:
+    """Tell whether a value is such a number; Python counts truth values among them, we do not."""
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 class TimeUp(KeyboardInterrupt):

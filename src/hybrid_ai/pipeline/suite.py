@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import hybrid_ai
-from hybrid_ai.network import Model
 from hybrid_ai.pipeline.checking import Checker
-from hybrid_ai.pipeline.errors import BadInput, UnsupportedInput
-from hybrid_ai.pipeline.files import make_folder, require_writable
-from hybrid_ai.pipeline.inputs import digest, read_model
+from hybrid_ai.pipeline.errors import BadInput
+from hybrid_ai.pipeline.files import make_folder, require_regular, require_writable
+from hybrid_ai.pipeline.inputs import ModelReader, digest, read_model
 from hybrid_ai.pipeline.limits import Limits
-from hybrid_ai.pipeline.result import Result
+from hybrid_ai.pipeline.rows_file import Content, open_rows
 from hybrid_ai.pipeline.verify import INTERRUPTED, Observer, run
 
 COLUMNS = ("onnx", "vnnlib", "timeout_s")
+LARGEST_SUITE = 2**26
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class Row:
     """What became of an instance: its line of JSON as an object, and whether an earlier run wrote it."""
 
     instance: Instance
-    content: dict[str, Any]
+    content: Content
     resumed: bool
 
     def line(self) -> str:
@@ -68,12 +66,16 @@ def read_suite(path: Path, longest: float | None) -> list[Instance]:
     Raises:
         BadInput: the file or a row is malformed.
     """
+    require_regular(path, LARGEST_SUITE)
     try:
-        with open(path, newline="", encoding="utf-8") as stream:
+        with open(path, newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+            names = list(reader.fieldnames or ())
+            missing = [name for name in COLUMNS if name not in names]
             if missing:
                 raise BadInput(f"{path}:1: no column {', '.join(missing)}: the first line names the columns")
+            if len(set(names)) != len(names):
+                raise BadInput(f"{path}:1: two columns of one name: name each column once")
             return [_instance(path, reader.line_num, row, longest) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadInput(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
@@ -105,8 +107,9 @@ def run_suite(
 
     Args:
         suite: CSV file; paths in it are relative to its folder.
-        out: file of JSON lines. A line with the same files, hashes and version is not computed again; a last
-            line that was cut off is removed.
+        out: file of JSON lines. A line with the same files, hashes and version is not computed again unless
+            it says unknown, is vacuous and that is not allowed, or its evidence is asked for and missing; a
+            last line that was cut off is removed.
         limits: of each instance; the time limit is the instance's own.
         longest: cap of the time limits in seconds, None for none.
         allow_vacuous: prove properties with an empty input set.
@@ -120,25 +123,28 @@ def run_suite(
         KeyboardInterrupt: interrupted; the rows so far are in the file.
     """
     instances = read_suite(suite, longest)
-    require_writable(out, "--json-lines", (suite,))
+    folder = suite.parent
+    named = {name for instance in instances for name in (instance.onnx, instance.vnnlib)}
+    require_writable(out, "--json-lines", (suite, *(folder / name for name in named)))
     if certificates is not None:
         make_folder(certificates, "--certificates")
-    done = _resume(out)
-    models: dict[str, Model] = {}
+    reader = cache(read_model)
+    fresh: dict[Instance, Content] = {}
     rows = []
-    with open(out, "ab") as stream, Checker() as checker:
+    with open_rows(out) as file, Checker() as checker:
         for instance in instances:
-            paths = suite.parent / instance.onnx, suite.parent / instance.vnnlib
-            key = (instance.onnx, instance.vnnlib)
-            content = done.get(key)
-            resumed = content is not None and _is_current(content, *paths)
-            if content is None or not resumed:
+            target = None if certificates is None else certificates / _evidence_name(instance)
+            content = fresh.get(instance)
+            if content is None:
+                earlier = file.earlier.get((instance.onnx, instance.vnnlib))
+                if earlier is not None and _is_current(earlier, instance, folder, target, allow_vacuous):
+                    content = earlier
+            resumed = content is not None
+            if content is None:
                 case = replace(limits, timeout=instance.timeout)
-                target = None if certificates is None else certificates / _evidence_name(instance)
-                content = _verify(instance, paths, models, case, target, allow_vacuous, checker, observer)
-                # One write of one line: what a kill may cut off is this line alone.
-                os.write(stream.fileno(), json.dumps(content, allow_nan=False).encode() + b"\n")
-                done[key] = content
+                content = _verify(instance, folder, reader, case, target, allow_vacuous, checker, observer)
+                file.append(content)
+                fresh[instance] = content
             rows.append(Row(instance, content, resumed))
             on_row(rows[-1])
     return rows
@@ -146,79 +152,51 @@ def run_suite(
 
 def _verify(
     instance: Instance,
-    paths: tuple[Path, Path],
-    models: dict[str, Model],
+    folder: Path,
+    reader: ModelReader,
     limits: Limits,
     target: Path | None,
     allow_vacuous: bool,
     checker: Checker,
     observer: Observer,
-) -> dict[str, Any]:
+) -> Content:
     names = {"onnx": instance.onnx, "vnnlib": instance.vnnlib}
+    model, prop = folder / instance.onnx, folder / instance.vnnlib
     try:
-        result = _run(paths, models, limits, target, allow_vacuous, checker, observer)
+        result = run(model, prop, limits, target, allow_vacuous, checker, observer, reader)
     except BadInput as error:
-        hashes = {"model_sha256": digest(paths[0]), "property_sha256": digest(paths[1])}
+        hashes = {"model_sha256": digest(model), "property_sha256": digest(prop)}
         return {**names, "verdict": "error", "reason": str(error), **hashes, "version": hybrid_ai.__version__}
     if result.reason is not None and result.reason.startswith(INTERRUPTED):
         raise KeyboardInterrupt
     return {**names, **result.fields()}
 
 
-def _run(
-    paths: tuple[Path, Path],
-    models: dict[str, Model],
-    limits: Limits,
-    target: Path | None,
-    allow_vacuous: bool,
-    checker: Checker,
-    observer: Observer,
-) -> Result:
-    model: Model | Path = paths[0]
-    try:
-        model = models.setdefault(str(paths[0]), models.get(str(paths[0])) or read_model(paths[0]))
-    except UnsupportedInput:
-        pass  # `run` meets it again and makes the result that says so
-    return run(model, paths[1], limits, target, allow_vacuous, checker, observer)
+def _is_current(
+    content: Content, instance: Instance, folder: Path, target: Path | None, allow_vacuous: bool
+) -> bool:
+    """Tell whether an earlier row stands for what would be computed now; `unknown` may end otherwise."""
+    if content["version"] != hybrid_ai.__version__ or content["verdict"] not in ("proved", "refuted"):
+        return False
+    if content.get("failed") is True or (content.get("vacuous") is not False and not allow_vacuous):
+        return False
+    if target is not None and not _is_kept(content, target):
+        return False
+    known = content["model_sha256"], content["property_sha256"]
+    return known == (digest(folder / instance.onnx), digest(folder / instance.vnnlib))
 
 
-def _is_current(content: dict[str, Any], model: Path, prop: Path) -> bool:
-    known = content.get("model_sha256"), content.get("property_sha256")
-    return (
-        content.get("version") == hybrid_ai.__version__
-        and content.get("verdict") != "error"
-        and content.get("failed") is not True
-        and known == (digest(model), digest(prop))
-    )
+def _is_kept(content: Content, target: Path) -> bool:
+    """Tell whether the evidence that a row names is in its place."""
+    found = content.get("counterexample")
+    kept = found.get("file") if isinstance(found, dict) else content.get("certificate")
+    return isinstance(kept, dict) and kept.get("sha256") is not None and kept["sha256"] == digest(target)
 
 
 def _evidence_name(instance: Instance) -> str:
     """A file name that tells the instance; the digest keeps files of equal names apart."""
     pair = hashlib.sha256(f"{instance.onnx}\0{instance.vnnlib}".encode()).hexdigest()[:8]
     return f"{Path(instance.onnx).stem}-{Path(instance.vnnlib).stem}-{pair}.evidence"
-
-
-def _resume(out: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    """The rows of an earlier run; a last line that was cut off is removed from the file."""
-    if not out.exists():
-        return {}
-    data = out.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    rows = {(row["onnx"], row["vnnlib"]): row for row in _rows(out, whole)}
-    if whole != data:
-        os.truncate(out, len(whole))
-    return rows
-
-
-def _rows(out: Path, data: bytes) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(data.splitlines(), start=1):
-        try:
-            row = json.loads(line)
-            if not (isinstance(row["onnx"], str) and isinstance(row["vnnlib"], str)):
-                raise TypeError
-        except (ValueError, TypeError, KeyError) as error:
-            raise BadInput(f"{out}:{number}: no row of a suite: give another --json-lines") from error
-        yield row
 
 
 def summary(rows: list[Row]) -> str:

@@ -16,7 +16,15 @@ from hybrid_ai.pipeline.checking import Checker, CheckResult, Engine
 from hybrid_ai.pipeline.emptiness import contradiction
 from hybrid_ai.pipeline.errors import BadInput, CheckerFailure, CheckTimedOut, UnsupportedInput
 from hybrid_ai.pipeline.files import require_writable, write_atomically
-from hybrid_ai.pipeline.inputs import Inputs, ModelSource, PropertySource, digest, read_inputs
+from hybrid_ai.pipeline.inputs import (
+    Inputs,
+    ModelReader,
+    ModelSource,
+    PropertySource,
+    digest,
+    read_inputs,
+    read_model,
+)
 from hybrid_ai.pipeline.limits import DEFAULT_MEMORY, DEFAULT_TIMEOUT, Limits, TimeUp, alarm_at
 from hybrid_ai.pipeline.result import REAL_ASSUMPTION, Counterexample, EvidenceFile, Result, Seconds, Verdict
 
@@ -97,6 +105,8 @@ def verify(
     if backend not in BACKENDS:
         raise BadInput(f"backend {backend!r}: there is no engine for it yet, give 'auto' or 'cpu'")
     limits = Limits(timeout, memory, threads, seed)
+    if not isinstance(certificate, str | Path | None):
+        raise BadInput(f"certificate: {type(certificate).__name__} is no path: name a file")
     target = None if certificate is None else Path(certificate)
     if target is not None:
         require_writable(target, "certificate", (model, property))
@@ -113,29 +123,33 @@ def run(
     allow_vacuous: bool,
     checker: Checker,
     observer: Observer,
+    reader: ModelReader = read_model,
 ) -> Result:
-    """Verify with a checker process that is already there; arguments and errors as `verify`."""
+    """Verify with a checker process that is already there; arguments as in `verify`, `read_inputs`."""
     started = monotonic()
-    blank = _blank(model, property)
+    blank = _blank()
     try:
-        inputs = read_inputs(model, property)
-        # Of the bytes that were read, should a file have changed meanwhile.
-        blank = replace(blank, model_sha256=inputs.model.sha256, property_sha256=inputs.sha256)
-        case = _Case(inputs, limits, started, target, allow_vacuous, checker, observer, blank)
-        return case.run()
+        # Reading and emptiness have no clock of their own; the search and the check end before this rings.
+        with alarm_at(started + limits.timeout + ALARM_AFTER):
+            blank = replace(blank, model_sha256=digest(model), property_sha256=digest(property))
+            inputs = read_inputs(model, property, reader)
+            # Of the bytes that were read, should a file have changed meanwhile.
+            blank = replace(blank, model_sha256=inputs.model.sha256, property_sha256=inputs.sha256)
+            case = _Case(inputs, limits, started, target, allow_vacuous, checker, observer, blank)
+            return case.run()
     except UnsupportedInput as error:
         return _unknown(blank, str(error), started)
-    except TimeUp:  # rang in the moment between the search's end and the alarm's
+    except TimeUp:
         return _unknown(blank, TIMEOUT, started)
     except KeyboardInterrupt:
         return _unknown(blank, INTERRUPTED, started)
 
 
-def _blank(model: ModelSource, property: PropertySource) -> Result:
+def _blank() -> Result:
     return Result(
         verdict="unknown", arithmetics={"real": "unknown"}, reason=None, vacuous=False, counterexample=None,
         certificate=None, checked_by=None, leaves=0, bounded=0, repairs=0, assumptions=(REAL_ASSUMPTION,),
-        seconds=Seconds(0.0, 0.0, 0.0), model_sha256=digest(model), property_sha256=digest(property),
+        seconds=Seconds(0.0, 0.0, 0.0), model_sha256=None, property_sha256=None,
         version=hybrid_ai.__version__,
     )  # fmt: skip
 
@@ -213,7 +227,7 @@ class _Case:
             began = monotonic()
             try:
                 answer, note = self._check_certificate(path, so_far.leaves)
-            except CheckTimedOut:
+            except (CheckTimedOut, TimeUp):
                 return _unknown(_checked(so_far, began), CHECK_TIMED_OUT, self.started)
             except CheckerFailure as error:
                 return _unknown(so_far, str(error), self.started, failed=True)
@@ -257,7 +271,7 @@ class _Case:
                 found = replace(found, file=kept)
                 began = monotonic()
                 answer = self._ask(path, "fast")
-        except CheckTimedOut:
+        except (CheckTimedOut, TimeUp):
             return _unknown(_checked(so_far, began), "counterexample found, check timed out", self.started)
         except CheckerFailure as error:
             return _unknown(so_far, str(error), self.started, failed=True)

@@ -14,13 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_ai.checker.counterexample import _number as read_by_checker
+from hybrid_ai.pipeline.checking import check
 from hybrid_ai.pipeline.counterexample import exact_text, rounded, violates_float32
 from hybrid_ai.pipeline.emptiness import contradiction
 from hybrid_ai.pipeline.errors import BadInput
 from hybrid_ai.pipeline.files import make_folder, require_writable, write_atomically
 from hybrid_ai.pipeline.limits import Limits, TimeUp, alarm_at
 from hybrid_ai.pipeline.results_file import _inside
+from hybrid_ai.pipeline.verify import verify
 from hybrid_ai.spec import Property, normal_form, read_vnnlib
+from tests.end_to_end.command import HOLDS
 
 
 def read(*asserts: str) -> Property:
@@ -36,6 +39,29 @@ BOX = ("(>= X_0 0)", "(<= X_0 1)", "(>= X_1 0)", "(<= X_1 1)", "(>= Y_0 0)")
 def test_time_limits_without_sense(timeout: float) -> None:
     with pytest.raises(BadInput, match="time limit"):
         Limits(timeout)
+
+
+@pytest.mark.parametrize("name", ["timeout", "memory", "threads", "seed"])
+@pytest.mark.parametrize("value", [None, "5", math.nan, True, 1j, [1], -1, 10**400])
+def test_limits_of_other_types(name: str, value: object) -> None:
+    if (name == "threads" and value is None) or (name != "timeout" and value == 10**400):
+        assert Limits(**{name: value})  # type: ignore[arg-type]
+        return
+    with pytest.raises(BadInput):
+        verify(*HOLDS, **{name: value})  # type: ignore[arg-type]
+
+
+def test_arguments_of_other_types() -> None:
+    for model, claim in ((None, HOLDS[1]), (HOLDS[0], 5), ("a\0b", HOLDS[1]), (HOLDS[0], "a\0b")):
+        with pytest.raises(BadInput):
+            verify(model, claim)  # type: ignore[arg-type]
+    for certificate in ("a\0b", 5):
+        with pytest.raises(BadInput, match="certificate"):
+            verify(*HOLDS, certificate=certificate)  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="engine"):
+        check(*HOLDS, HOLDS[1], engine="slow")  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="evidence"):
+        check(*HOLDS, None)  # type: ignore[arg-type]
 
 
 def test_no_more_threads_than_cores() -> None:
