@@ -8,6 +8,7 @@ import pytest
 from hybrid_ai.checker import exact, packed
 from hybrid_ai.checker.decode import Tighten
 from hybrid_ai.checker.packed import PackedVectors
+from hybrid_ai.checker.rejected import Rejected
 from hybrid_ai.checker.rules import CloseWork
 from tests.checker import build as b
 from tests.checker import reference
@@ -474,3 +475,56 @@ def test_exact_entries_just_below_an_integer() -> None:
         assert PackedVectors([[value]]).exact
         for factor in (1, -1, 3, -3):
             assert_encloses([[value, Fraction(1)]], [0], [factor])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "phase"),
+    [
+        (0, 5, "on"),
+        (1, 2, "on"),
+        (-1, 5, "both"),
+        (-1, 1, "both"),
+        (-5, 1, "both"),
+        (-5, 0, "off"),
+        (-5, -1, "off"),
+    ],
+)
+def test_phases_of_one_unit(low: int, high: int, phase: str) -> None:
+    stage = exact.ExactNetwork(b.network(1, b.stage(True, {0: [[1]]}, [0]))).stages[0]
+    found = exact._relax([low], [high], stage, {})
+    assert phase == ("off" if not found else "on" if found[0][1] == exact.ACTIVE else "both")
+
+
+def test_large_matrices_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert exact.MAX_ENTRIES == 2**24
+    monkeypatch.setattr(exact, "MAX_ENTRIES", 6)
+    for rows, columns, refused in ((2, 3, False), (3, 2, False), (7, 1, True), (1, 7, True), (3, 3, True)):
+        net = b.network(columns, b.stage(True, {0: [[1] * columns] * rows}, [0] * rows))
+        if refused:
+            with pytest.raises(Rejected, match="range: model"):
+                exact.ExactNetwork(net)
+        else:
+            assert len(exact.ExactNetwork(net).stages) == 1
+
+
+def test_every_substitution_is_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    # a max(z, 0) >= b z + change on all of [L, U], whatever the slopes and their rounding.
+    monkeypatch.setattr(exact, "SLOPE_BITS", 2)
+    stage = exact.ExactNetwork(b.network(1, b.stage(True, {0: [[1]]}, [0]))).stages[0]
+    for low in range(-4, 4):
+        for high in range(low, 5):
+            for listed in ({}, {0: 0}, {0: 1}, {0: 64}, {0: 128}):
+                for a in range(-9, 10):
+                    found = exact._substitute([a], exact._relax([low], [high], stage, listed))
+                    assert found is not None
+                    indices, factors, change = found
+                    factor = factors[0] if indices else 0
+                    assert all(a * max(z, 0) >= factor * z + change for z in range(low, high + 1))
+                    if low >= 0 and not listed:
+                        assert (factor, change) == (a, 0)
+
+
+@pytest.mark.parametrize(("low", "high", "steep"), [(0, 5, 1), (1, 2, 1), (-5, 0, 0), (-5, -1, 0), (0, 0, 1)])
+def test_listed_slopes_of_stable_neurons(low: int, high: int, steep: int) -> None:
+    stage = exact.ExactNetwork(b.network(1, b.stage(True, {0: [[1]]}, [0]))).stages[0]
+    assert exact._relax([low], [high], stage, {0: 64}) == [(0, 64, steep << exact.SLOPE_BITS, low, high)]

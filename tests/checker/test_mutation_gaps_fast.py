@@ -495,3 +495,15 @@ def test_the_ends_of_the_range_of_weights_are_outside(value: Fraction) -> None:
         fast._double(value, "bias")
     inside = value / 2 if abs(value) > 1 else 4 * value
     assert fast._double(inside, "bias") == inside
+
+
+def test_large_matrices_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fast.MAX_ENTRIES == 2**26
+    monkeypatch.setattr(fast, "MAX_ENTRIES", 6)
+    for rows, columns, refused in ((2, 3, False), (3, 2, False), (7, 1, True), (1, 7, True), (3, 3, True)):
+        net = b.network(columns, b.stage(True, {0: [[1] * columns] * rows}, [0] * rows))
+        if refused:
+            with pytest.raises(Rejected, match="range: model"):
+                fast.FastNetwork(net)
+        else:
+            assert len(fast.FastNetwork(net).stages) == 1
