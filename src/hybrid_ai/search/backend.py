@@ -14,6 +14,7 @@ from hybrid_ai.search.compiled.node import process_parallel, process_serial
 from hybrid_ai.search.compiled.records import Grid, Spec
 from hybrid_ai.search.kernel_cache import kernels_ready
 from hybrid_ai.search.reference_node import process_reference
+from hybrid_ai.search.signals import uninterrupted
 
 Backend = Literal["auto", "compiled", "reference"]
 
@@ -53,7 +54,7 @@ class Processing:
     most: int
 
 
-COMPILED = Processing(process_serial, process_parallel, 512)
+COMPILED = Processing(uninterrupted(process_serial), uninterrupted(process_parallel), 512)
 REFERENCE = Processing(process_reference, process_reference, 4)
 
 

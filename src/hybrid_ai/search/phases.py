@@ -15,19 +15,20 @@ import numpy as np
 from hybrid_ai.bounds.arrays import Node
 from hybrid_ai.bounds.flat import FlatNetwork
 from hybrid_ai.certificate import Closing, Combination, Leaf, Row
-from hybrid_ai.search.compiled.forms import (
-    best_phase,
-    bound_combination,
-    open_node,
-    phase_forms,
-    row_forms,
-)
+from hybrid_ai.search.compiled import forms
 from hybrid_ai.search.compiled.records import Rows, closes
 from hybrid_ai.search.problem import Problem
+from hybrid_ai.search.signals import uninterrupted
 
 MOST_UNSTABLE = 12
 MOST_NODES = 96
 MULTIPLIER_BITS = 44
+
+open_node = uninterrupted(forms.open_node)
+row_forms = uninterrupted(forms.row_forms)
+best_phase = uninterrupted(forms.best_phase)
+phase_forms = uninterrupted(forms.phase_forms)
+bound_combination = uninterrupted(forms.bound_combination)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from hybrid_ai.search.backend import Backend
 from hybrid_ai.search.branch import NEAR, Branch, Budget, Progress, advance, run_until, start
 from hybrid_ai.search.outcome import Claimed, Effort, Outcome, Refuted, Unknown
 from hybrid_ai.search.problem import OutOfRange, Problem, make_problem
+from hybrid_ai.search.signals import handlers_wait_for_kernels
 from hybrid_ai.search.tree import encode_tree
 from hybrid_ai.spec import InputPolytope, Property, normal_form
 
@@ -106,7 +107,8 @@ class _Search:
     def run(self) -> Outcome:
         """Search until claimed, refuted or out of budget; Ctrl-C gives unknown: interrupted."""
         try:
-            return self._run()
+            with handlers_wait_for_kernels():
+                return self._run()
         except OutOfRange as error:
             return Unknown(str(error), self._effort())
         except KeyboardInterrupt:
