@@ -116,7 +116,7 @@ def test_strict_rows_need_the_exact_engine() -> None:
         (TWO, b.certificate(MODEL, TWO, LEAF, b"\x50"), "truncated", "tree 1, node 0, byte 0x50"),
         (HIGH, b.certificate(MODEL, HIGH, LEAF, flags=0), "closing", "tree 0, node 0, byte 0x4d"),
         (REACHED, b.certificate(MODEL, REACHED, LEAF), "closing", "tree 0, node 0, byte 0x4d"),
-        (HIGH, b.certificate(MODEL, HIGH, LEAF, arithmetic=3), "arithmetic", "byte 0x9"),
+        (HIGH, b.certificate(MODEL, HIGH, LEAF, arithmetic=4), "arithmetic", "byte 0x9"),
     ],
     ids=lambda part: part if isinstance(part, str) else "",
 )

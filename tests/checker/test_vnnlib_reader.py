@@ -117,6 +117,8 @@ def test_equality_chain_and_its_negation() -> None:
     assert polytope.disjuncts == ((atom({}, {0: 1, 1: -1}, 0), atom({}, {0: -1, 1: 1}, 0)),)
     (polytope,) = read("(assert (<= 0 Y_0 Y_1 5))").polytopes
     assert polytope.disjuncts == ((atom({}, {0: -1}, 0), atom({}, {0: 1, 1: -1}, 0), atom({}, {1: 1}, -5)),)
+    (polytope,) = read("(assert (<= Y_0 (+ Y_0 Y_1 (* 2 X_0)) Y_1))").polytopes
+    assert polytope.disjuncts == ((atom({0: -2}, {1: -1}, 0), atom({0: 2}, {0: 1}, 0)),)
     (polytope,) = read("(assert (not (= Y_0 0)))").polytopes
     assert polytope.disjuncts == ((atom({}, {0: -1}, 0, True),), (atom({}, {0: 1}, 0, True),))
 
@@ -245,7 +247,8 @@ BAD_FILES = {
     "name is a list": ("(declare-const (X_0) Real)", U, "declaration other than"),
     "function": ("(declare-fun X_0 (Real) Real)", U, "declaration other than"),
     "function form": ("(declare-fun X_0 Real)", U, "declaration other than"),
-    "version 2": ("(vnnlib-version <2.0>)", U, "command 'vnnlib-version'"),
+    "version 2": (";\n (vnnlib-version <2.0>)", M, "line 2: no network is declared"),
+    "version not first": ("(exit)(vnnlib-version <2.0>)", U, "command 'vnnlib-version'"),
     "network": ("(declare-network acc (declare-input X Real [3]))", U, "command 'declare-network'"),
     "push": ("\n\n(push 1)", U, "line 3: command 'push'"),
     "define-fun": ("(define-fun f () Real 1)", U, "command 'define-fun'"),

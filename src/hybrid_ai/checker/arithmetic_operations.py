@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from hybrid_ai.checker import tensors
+from hybrid_ai.checker import float32, tensors
 from hybrid_ai.checker.operation import Operation
 from hybrid_ai.checker.rejected import Unsupported
 from hybrid_ai.checker.tensors import Form, Tensor, broadcast, broadcast_shape, element_name, weighted_sum
@@ -33,7 +33,7 @@ def _computed(op: Operation, values: Sequence[Tensor], shape: Sequence[int], for
 
 
 def _combined(op: Operation, values: Sequence[Tensor], factors: Sequence[Fraction]) -> Tensor:
-    """The elementwise sum of factor times value."""
+    """The elementwise sum of factor times value; its cost is the values', put together by the caller."""
     _check_elements(op, values)
     shape = broadcast_shape([value.shape for value in values], op.where)
     columns = [broadcast(value, shape, op.where).forms for value in values]
@@ -41,14 +41,20 @@ def _combined(op: Operation, values: Sequence[Tensor], factors: Sequence[Fractio
     return _computed(op, values, shape, forms)
 
 
+def _sum(op: Operation, left: Tensor, right: Tensor, sign: Fraction) -> Tensor:
+    """left + sign right."""
+    result = _combined(op, [left, right], [ONE, sign])
+    return replace(result, cost=float32.summed(left.cost, right.cost))
+
+
 def add(op: Operation) -> Tensor:
     """Add of two tensors or constants."""
-    return _combined(op, [op.value(0), op.value(1)], [ONE, ONE])
+    return _sum(op, op.value(0), op.value(1), ONE)
 
 
 def subtract(op: Operation) -> Tensor:
     """Sub of two tensors or constants."""
-    return _combined(op, [op.value(0), op.value(1)], [ONE, -ONE])
+    return _sum(op, op.value(0), op.value(1), -ONE)
 
 
 def _scaled(op: Operation, left: Tensor, right: Tensor) -> Tensor:
@@ -58,7 +64,9 @@ def _scaled(op: Operation, left: Tensor, right: Tensor) -> Tensor:
     op.refuse_if(not factors.constant, "product of two tensors", Unsupported)
     shape = broadcast_shape([value.shape, factors.shape], op.where)
     pairs = zip(*[broadcast(part, shape, op.where).forms for part in (value, factors)], strict=True)
-    return _computed(op, [value, factors], shape, [weighted_sum([f], [by.constant]) for f, by in pairs])
+    forms = [weighted_sum([f], [by.constant], None if by.size is None else [by.size]) for f, by in pairs]
+    result = _computed(op, [value, factors], shape, forms)
+    return replace(result, cost=float32.multiplied(value.cost, factors.cost))
 
 
 def multiply(op: Operation) -> Tensor:
@@ -71,8 +79,12 @@ def divide(op: Operation) -> Tensor:
     divisor = op.value(1)
     op.refuse_if(not divisor.constant, "division by a tensor", Unsupported)
     op.refuse_if(any(form.constant == 0 for form in divisor.forms), "division by zero")
-    inverse = tuple(Form(form.terms, 1 / form.constant) for form in divisor.forms)
-    return _scaled(op, op.value(0), replace(divisor, forms=inverse))
+    numbers = [form.constant for form in divisor.forms]
+    cost = float32.inverted(divisor.cost, numbers)
+    if any(form.size is not None for form in divisor.forms):
+        cost = float32.UNKNOWN
+    inverse = tuple(Form({}, 1 / number) for number in numbers)
+    return _scaled(op, op.value(0), replace(divisor, forms=inverse, cost=cost))
 
 
 def _turned(op: Operation, value: Tensor) -> Tensor:
@@ -95,8 +107,14 @@ def _product(op: Operation, left: Tensor, right: Tensor) -> Tensor:
     tensors.check_size(shape, left.constant, op.where)
     rows = [left.forms[row * inner : (row + 1) * inner] for row in range(count)]
     weights = [form.constant for form in right.forms]
-    forms = [weighted_sum(row, weights[column::n]) for row in rows for column in range(n)]
-    return replace(_computed(op, [left, right], shape, forms), contracted=not left.constant)
+    sizes = [form.magnitude[1] for form in right.forms] if any(form.size for form in right.forms) else None
+    forms = [
+        weighted_sum(row, weights[column::n], None if sizes is None else sizes[column::n])
+        for row in rows
+        for column in range(n)
+    ]
+    cost = float32.contracted(left.cost, right.cost, inner)
+    return replace(_computed(op, [left, right], shape, forms), contracted=not left.constant, cost=cost)
 
 
 def _factor(op: Operation, index: int) -> Tensor:
@@ -125,12 +143,22 @@ def gemm(op: Operation) -> Tensor:
         op.refuse_if(op.arguments[name] not in (0, 1), f"attribute '{name}' is neither 0 nor 1")
         factors.append(_turned(op, factor) if op.arguments[name] else factor)
     product = _product(op, factors[0], factors[1])
+    product = _times(op, product, op.arguments["alpha"])
     if not op.has_input(2):
-        return _combined(op, [product], [op.arguments["alpha"]])
+        return product
     bias = op.value(2)
     fits = broadcast_shape([product.shape, bias.shape], op.where) == product.shape
     op.refuse_if(not fits, f"C of shape {bias.shape} does not broadcast to {product.shape}")
-    return _combined(op, [product, bias], [op.arguments["alpha"], op.arguments["beta"]])
+    return _sum(op, product, _times(op, bias, op.arguments["beta"]), ONE)
+
+
+def _times(op: Operation, value: Tensor, factor: Fraction) -> Tensor:
+    """Factor times value; nothing is computed where the factor is one."""
+    if factor == 1:
+        _check_elements(op, [value])
+        return value
+    cost = float32.multiplied(value.cost, float32.constants([factor]))
+    return replace(_combined(op, [value], [factor]), cost=cost)
 
 
 def relu(op: Operation) -> Tensor:
@@ -143,13 +171,16 @@ def leaky_relu(op: Operation) -> Tensor:
     slope: Fraction = op.arguments["alpha"]
     before = op.cut(0)
     after = op.builder.append(before, relu=True)
-    return replace(_combined(op, [before, after], [slope, 1 - slope]), contracted=False)
+    # One product is computed, whichever side the element is on.
+    cost = float32.Cost(1, 2, 2 * (float32.gain_of([slope]) + float32.gain_of([1 - slope])))
+    return replace(_combined(op, [before, after], [slope, 1 - slope]), contracted=False, cost=cost)
 
 
 def _affine(op: Operation, tensor: Tensor, factor: Fraction, shift: Fraction) -> Tensor:
     """factor times tensor plus shift, as a tensor that is not contracted."""
     constant = Tensor((), tensor.element, (Form({}, shift),), constant=True)
-    return replace(_combined(op, [tensor, constant], [factor, ONE]), contracted=False)
+    cost = float32.shifted(tensor.cost, shift)
+    return replace(_combined(op, [tensor, constant], [factor, ONE]), contracted=False, cost=cost)
 
 
 def clip(op: Operation) -> Tensor:

@@ -9,10 +9,12 @@ from typing import Literal
 from hybrid_ai.checker.counterexample import judge_counterexample, read_pair
 from hybrid_ai.checker.decode import read_header, read_tree
 from hybrid_ai.checker.exact import ExactEngine, ExactNetwork
+from hybrid_ai.checker.float32 import polytope_read
 from hybrid_ai.checker.grid import Grid, make_grid
 from hybrid_ai.checker.rejected import Rejected
 from hybrid_ai.checker.rules import Engine, check_tree
 from hybrid_ai.checker.stages import Network
+from hybrid_ai.checker.vnnlib_reader import Property
 
 EngineName = Literal["fast", "exact"]
 
@@ -24,7 +26,7 @@ class Accepted:
     Args:
         kind: "certificate" or "counterexample".
         status: "valid", or "not_reevaluated" for a counterexample claimed in float32 alone.
-        arithmetic: "real" or "float32".
+        arithmetic: "real", "float32" or "both".
         engine: "fast" or "exact"; counterexamples are always evaluated exactly.
         polytopes: input polytopes of the property, empty ones included.
         nodes, leaves: totals over all trees.
@@ -69,10 +71,13 @@ def check(model: bytes, property: bytes, evidence: bytes, *, engine: EngineName 
     if header.property_sha256 != sha256(property).digest():
         raise Rejected("property-hash", "byte 0x2b", "the certificate belongs to another property file")
     network, claim = read_pair(model, property)
-    polytopes = [polytope for polytope in claim.polytopes if not polytope.empty]
+    _require_arithmetic(network, claim, header.arithmetic)
+    polytopes = [
+        polytope_read(polytope, header.arithmetic) for polytope in claim.polytopes if not polytope.empty
+    ]
     if header.trees != len(polytopes):
         raise Rejected("trees", "header", f"{header.trees} trees for {len(polytopes)} input polytopes")
-    prepare = _engines(network, engine)
+    prepare = _engines(network, engine, header.arithmetic)
     neurons = sum(len(stage.bias) for stage in network.stages if stage.relu)
     tallies = []
     for number, polytope in enumerate(polytopes):
@@ -85,7 +90,7 @@ def check(model: bytes, property: bytes, evidence: bytes, *, engine: EngineName 
     return Accepted(
         "certificate",
         "valid",
-        "real",
+        header.arithmetic,
         engine,
         len(claim.polytopes),
         sum(tally.nodes for tally in tallies),
@@ -95,12 +100,24 @@ def check(model: bytes, property: bytes, evidence: bytes, *, engine: EngineName 
     )
 
 
-def _engines(network: Network, engine: EngineName) -> Callable[[Grid], Engine]:
+def _require_arithmetic(network: Network, claim: Property, arithmetic: str) -> None:
+    """A query about one kind of numbers is not answered by a certificate about the other."""
+    if network.double and arithmetic != "real":
+        raise Rejected("float32", "model", "the model reads float64; only real arithmetic is judged")
+    if claim.element is not None and arithmetic not in (claim.element, "both"):
+        raise Rejected(
+            "arithmetic",
+            "byte 0x9",
+            f"the query is about {claim.element} numbers, the certificate about {arithmetic} arithmetic",
+        )
+
+
+def _engines(network: Network, engine: EngineName, arithmetic: str) -> Callable[[Grid], Engine]:
     """What makes an engine for the grid of each polytope; numpy is loaded for "fast" only."""
     if engine == "exact":
-        exact = ExactNetwork(network)
+        exact = ExactNetwork(network, arithmetic)
         return lambda grid: ExactEngine(exact, grid)
     from hybrid_ai.checker.fast import FastEngine, FastNetwork
 
-    fast = FastNetwork(network)
+    fast = FastNetwork(network, arithmetic)
     return lambda grid: FastEngine(fast, grid)

@@ -8,7 +8,7 @@ from typing import Any
 
 from hybrid_ai.checker.onnx_reader import read_model
 from hybrid_ai.checker.rejected import Malformed, Rejected
-from hybrid_ai.checker.stages import Network, evaluate
+from hybrid_ai.checker.stages import Network, evaluate, repeated
 from hybrid_ai.checker.vnnlib_reader import Property, read_property, violates
 
 FORMAT = "hybrid-ai-counterexample"
@@ -23,12 +23,13 @@ def read_pair(model: bytes, property: bytes) -> tuple[Network, Property]:
         Malformed, Unsupported: one of them cannot be read, or they do not fit.
     """
     network, claim = read_model(model), read_property(property)
+    network = repeated(network, claim.instances)
     _require_same_dimensions(network, claim)
     return network, claim
 
 
 def _require_same_dimensions(network: Network, claim: Property) -> None:
-    """Raise Malformed unless the property speaks about as many inputs and outputs as the model has."""
+    """Raise Malformed unless the property speaks about as many inputs and outputs as there are."""
     outputs = network.n_inputs
     if network.output_group:
         outputs = len(network.stages[network.output_group - 1].bias)
@@ -75,6 +76,8 @@ def judge_counterexample(model: bytes, property: bytes, evidence: bytes) -> str:
         if arithmetic.get("float32") is not True:
             raise _defect("arithmetic", "it claims a violation in no arithmetic")
         return "not_reevaluated"
+    if claim.element == "float32":
+        raise _defect("arithmetic", "the query is about float32 values, the claim about reals")
     if not violates(claim, x, evaluate(network, x)):
         raise _defect("x", "the point does not satisfy the unsafe condition in real arithmetic")
     return "valid"

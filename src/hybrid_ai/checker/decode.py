@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from hybrid_ai.checker.rejected import Rejected
 
+ARITHMETICS = {1: "real", 2: "float32", 3: "both"}
 MAGIC = b"HYBRAICE"
 HEADER_BYTES = len(MAGIC) + 3 + 64
 MAX_COUNT = 2**63
@@ -272,10 +273,13 @@ class Reader:
 
 @dataclass(frozen=True)
 class Header:
-    """Header fields; `tighten_first` is flag 1, `trees` the announced number of trees."""
+    """Header fields; `arithmetic` is "real", "float32" or "both", `tighten_first` flag 1, `trees` their
+    announced number.
+    """
 
     model_sha256: bytes
     property_sha256: bytes
+    arithmetic: str
     tighten_first: bool
     trees: int
 
@@ -293,14 +297,13 @@ def read_header(data: bytes) -> tuple[Header, Reader]:
     version, arithmetic, flags = data[8:11]
     if version != 1:
         raise Rejected("version", "byte 0x8", f"version {version}; this checker reads version 1")
-    if arithmetic != 1:
-        raise Rejected(
-            "arithmetic", "byte 0x9", f"arithmetic {arithmetic}; this checker judges 1 (real) only"
-        )
+    if arithmetic not in ARITHMETICS:
+        raise Rejected("arithmetic", "byte 0x9", f"arithmetic {arithmetic} is none of 1, 2, 3")
     if flags > 1:
         raise Rejected("flags", "byte 0xa", f"reserved flags are set in {flags:#04x}")
     reader = Reader(data, HEADER_BYTES, len(data), "header")
-    return Header(data[11:43], data[43:75], flags == 1, reader.unsigned()), reader
+    name = ARITHMETICS[arithmetic]
+    return Header(data[11:43], data[43:75], name, flags == 1, reader.unsigned()), reader
 
 
 def read_tree(reader: Reader, number: int) -> Reader:

@@ -7,16 +7,17 @@ more without any.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import ceil, floor, inf
 
+from hybrid_ai.checker import float32
 from hybrid_ai.checker.decode import SLOPE_ONE, Slopes
 from hybrid_ai.checker.grid import Box, Grid, ilog2, power_of_two
 from hybrid_ai.checker.packed import PackedVectors
 from hybrid_ai.checker.rejected import Rejected
 from hybrid_ai.checker.rules import CloseWork, TightenWork
-from hybrid_ai.checker.stages import Network, Stage
+from hybrid_ai.checker.stages import Block, Network, Stage
 
 MAX_ENTRIES = 2**24
 BOUND_BITS = 52
@@ -41,26 +42,40 @@ class _Stage:
     first_neuron: int
     largest_weight: Fraction
     largest_bias: Fraction
+    float32: "_Float32 | None"
+
+
+@dataclass(frozen=True)
+class _Float32:
+    """What E of a stage is made of: columns of A with a last, their groups, gamma_K and 2^-120 G."""
+
+    columns: PackedVectors
+    sources: tuple[int, ...]
+    relative: Fraction
+    flushed: Fraction
 
 
 @dataclass(frozen=True)
 class _State:
-    """Bounds on 2^-G of the pre-activations of each stage (index 0, the input, is empty)."""
+    """Bounds on 2^-G of the pre-activations of each stage (index 0, the input, is empty), and what float32
+    executions change in them, on 2^-G: empty in real arithmetic, None where nothing is known.
+    """
 
     lower: tuple[list[Bound], ...]
     upper: tuple[list[Bound], ...]
+    changes: list[list[int] | None]
     relaxed: dict[int, Relaxed] = field(default_factory=dict)
 
 
 class ExactNetwork:
     """A network prepared for the exact engine, shared by all polytopes."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, arithmetic: str = "real") -> None:
         self.output_group = network.output_group
         self.stages: list[_Stage] = []
         self.neurons: list[tuple[int, int]] = []
         for number, stage in enumerate(network.stages, start=1):
-            self.stages.append(_prepare(stage, len(self.neurons)))
+            self.stages.append(_prepare(stage, len(self.neurons), arithmetic))
             if stage.relu:
                 self.neurons += [(number, row) for row in range(len(stage.bias))]
 
@@ -75,18 +90,25 @@ class ExactNetwork:
         return bits
 
 
-def _prepare(stage: Stage, first_neuron: int) -> _Stage:
-    count = len(stage.bias) * sum(block.width for block in stage.blocks)
+def _dense(blocks: tuple[Block, ...], rows: int) -> list[list[Fraction]]:
+    """The blocks side by side."""
+    count = rows * sum(block.width for block in blocks)
     if count > MAX_ENTRIES:
         raise Rejected("range", "model", f"a stage has a matrix of {count} entries, above {MAX_ENTRIES}")
-    sources, start = [], 0
-    matrix: list[list[Fraction]] = [[] for _ in stage.bias]
-    for block in stage.blocks:
-        sources.append((block.source, start, start + block.width))
-        start += block.width
+    matrix: list[list[Fraction]] = [[] for _ in range(rows)]
+    for block in blocks:
         for target, row in zip(matrix, block.rows, strict=True):
             entries = dict(row)
             target += [entries.get(column, Fraction(0)) for column in range(block.width)]
+    return matrix
+
+
+def _prepare(stage: Stage, first_neuron: int, arithmetic: str) -> _Stage:
+    matrix = _dense(stage.blocks, len(stage.bias))
+    sources, start = [], 0
+    for block in stage.blocks:
+        sources.append((block.source, start, start + block.width))
+        start += block.width
     zero = Fraction(0)
     columns = [
         part
@@ -104,6 +126,21 @@ def _prepare(stage: Stage, first_neuron: int) -> _Stage:
         first_neuron,
         max((abs(w) for row in matrix for w in row), default=zero),
         max(map(abs, stage.bias)),
+        None if arithmetic == "real" else _float32(stage, matrix),
+    )
+
+
+def _float32(stage: Stage, matrix: list[list[Fraction]]) -> _Float32:
+    blocks = stage.blocks if stage.size_blocks is None else stage.size_blocks
+    if stage.size_blocks is not None:
+        matrix = _dense(blocks, len(stage.bias))
+    columns = [list(map(abs, column)) for column in zip(*matrix, strict=True)]
+    constants = map(abs, stage.bias) if stage.sizes is None else stage.sizes
+    return _Float32(
+        PackedVectors([*columns, list(constants)]),
+        tuple(block.source for block in blocks),
+        float32.relative(stage.cost),
+        stage.cost.gain * float32.FLUSHED,
     )
 
 
@@ -120,8 +157,10 @@ class ExactEngine:
 
     def root(self) -> _State:
         """State without any bound."""
-        sizes = [0, *(stage.size for stage in self.network.stages)]
-        return _State(tuple([-inf] * n for n in sizes), tuple([inf] * n for n in sizes))
+        stages = self.network.stages
+        sizes = [0, *(stage.size for stage in stages)]
+        changes: list[list[int] | None] = [None if stage.float32 else [] for stage in stages]
+        return _State(tuple([-inf] * n for n in sizes), tuple([inf] * n for n in sizes), [[], *changes])
 
     def restrict(self, state: _State, neuron: int, at: Fraction, upper: bool) -> _State:
         """State with one more bound, rounded outward to the grid."""
@@ -130,9 +169,9 @@ class ExactEngine:
         bounds[stage] = list(bounds[stage])
         if upper:
             bounds[stage][row] = min(bounds[stage][row], ceil(at * (1 << self.bits)))
-            return _State(state.lower, tuple(bounds))
+            return replace(state, upper=tuple(bounds), relaxed={})
         bounds[stage][row] = max(bounds[stage][row], floor(at * (1 << self.bits)))
-        return _State(tuple(bounds), state.upper)
+        return replace(state, lower=tuple(bounds), relaxed={})
 
     def tighten(self, works: list[tuple[_State, TightenWork]]) -> list[_State]:
         """States after TIGHTEN."""
@@ -155,11 +194,17 @@ class ExactEngine:
         new = _State(
             (list(state.lower[0]), *([] for _ in self.network.stages)),
             (list(state.upper[0]), *([] for _ in self.network.stages)),
+            [[]],
         )
         relaxed: dict[int, Relaxed] = {}
         for number, stage in enumerate(self.network.stages, start=1):
             lower, upper = new.lower[number], new.upper[number]
+            change = _change(stage, post_lower, post_upper, self.bits)
+            new.changes.append(change)
             low, high = _interval(stage, post_lower, post_upper, self.bits)
+            if change:
+                low = [a - e for a, e in zip(low, change, strict=True)]
+                high = [a + e for a, e in zip(high, change, strict=True)]
             if not stage.relu:
                 lower += low
                 upper += high
@@ -236,6 +281,11 @@ class ExactEngine:
                 constant += change
             if extra is not None:
                 indices, factors = _add(indices, factors, extra)
+            errors = state.changes[number]
+            if errors is None:
+                return None
+            if errors:
+                constant -= sum(abs(b) * errors[row] for row, b in zip(indices, factors, strict=True))
             values, slack = stage.rows.combine(indices, factors)
             constant += values[-1] << self.bits
             for group, start, stop in stage.sources:
@@ -328,9 +378,12 @@ class ExactEngine:
                 for neuron, value in form.neurons.items():
                     if self.network.neurons[neuron][0] == number:
                         _accumulate(factors, [(self.network.neurons[neuron][1], value)], Fraction(1))
+            change = state.changes[number]
+            if change is None and factors:
+                return None
             for row, b in factors.items():
                 entries = stage.matrix[row]
-                constant += b * entries[-1]
+                constant += b * entries[-1] - (abs(b) * change[row] * unit if change else 0)
                 for group, start, stop in stage.sources:
                     nonzero = ((k, w) for k, w in enumerate(entries[start:stop]) if w)
                     _accumulate(coefficients.setdefault(group, {}), nonzero, b)
@@ -357,6 +410,26 @@ def _interval(
     return stage.columns.combine(indices, below)[0], [
         -value for value in stage.columns.combine(indices, above)[0]
     ]
+
+
+def _change(stage: _Stage, lower: list[list[int]], upper: list[list[int]], bits: int) -> list[int]:
+    """Upper bounds on 2^-G of E, what a float32 execution changes; nothing in real arithmetic.
+
+    Raises:
+        Rejected: rule "float32": a partial sum may overflow.
+    """
+    terms = stage.float32
+    if terms is None:
+        return []
+    reach = [
+        max(abs(low), abs(high)) for g in terms.sources for low, high in zip(lower[g], upper[g], strict=True)
+    ]
+    flushed = terms.flushed * ((1 << bits) + max(reach, default=0))
+    if flushed > Fraction(1 << bits, 1 << 20):
+        raise Rejected("float32", "model", "a partial sum may overflow")
+    indices = list(range(len(reach) + 1))
+    values, slack = terms.columns.combine(indices, [*reach, 1 << bits])
+    return [ceil((value + slack) * terms.relative + flushed) for value in values]
 
 
 def _lower_slope(low: Bound, high: Bound, listed: int | None) -> int:

@@ -11,11 +11,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from hybrid_ai.checker import float32
 from hybrid_ai.checker.decode import SLOPE_ONE, Slopes
 from hybrid_ai.checker.grid import Box, Grid, ilog2, power_of_two
 from hybrid_ai.checker.rejected import Rejected
 from hybrid_ai.checker.rules import CloseWork, Form, TightenWork
-from hybrid_ai.checker.stages import Network, Stage
+from hybrid_ai.checker.stages import Block, Network, Stage
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -28,6 +29,7 @@ MAX_ENTRIES = 2**26
 ABSOLUTE = 2.0**-700
 PER_COEFFICIENT = 2.0**-600
 INFLATE = 1.0 + 2.0**-20
+OVERFLOW = 2.0**-20
 INTERCEPT_INFLATE = 1.0 + 2.0**-48
 CHUNK_ELEMENTS = 8_000
 CLOSE_BATCH = 1024
@@ -35,13 +37,19 @@ CLOSE_BATCH = 1024
 
 @dataclass(frozen=True)
 class _Stage:
-    """A stage in doubles: one column block per source, bias, absolute values, positive and negative parts."""
+    """A stage in doubles: one column block per source, bias; the sizes A by source and a; of float32
+    executions gamma_K and 2^-120 G, zero in real arithmetic.
+    """
 
     relu: bool
     sources: tuple[int, ...]
     weights: tuple[Array, ...]
     bias: Array
     neurons: slice
+    sizes: tuple[tuple[int, Array], ...]
+    bias_size: Array
+    relative: float
+    flushed: float
 
     @property
     def size(self) -> int:
@@ -58,7 +66,7 @@ class _State:
 
 @dataclass(frozen=True)
 class _Lines:
-    """Per node and neuron of a relu stage: slopes s and S, charges t = T + S Q and q = s Q of section 8."""
+    """Per node and neuron of a relu stage: slopes s and S, charges t and q of section 8."""
 
     slope: Array
     upper_slope: Array
@@ -68,7 +76,7 @@ class _Lines:
 
 @dataclass(frozen=True)
 class _Relaxed:
-    """Per node and row of a stage: Q of section 8, and the lines of a relu stage."""
+    """Per node and row of a stage: Q + E of section 8, and the lines of a relu stage."""
 
     error: Array
     lines: _Lines | None
@@ -92,7 +100,7 @@ class FastNetwork:
             outside [2^-200, 2^100] or the network is too large for the error bound.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, arithmetic: str = "real") -> None:
         require_rounding_to_nearest()
         self.output_group = network.output_group
         self.stages: list[_Stage] = []
@@ -102,8 +110,11 @@ class FastNetwork:
             first = len(self.neurons)
             if stage.relu:
                 self.neurons += [(number, row) for row in range(len(stage.bias))]
-            self.stages.append(_prepare(stage, slice(first, len(self.neurons))))
-            widest = max(widest, len(stage.bias), sum(block.width for block in stage.blocks))
+            self.stages.append(_prepare(stage, slice(first, len(self.neurons)), arithmetic))
+            columns = [
+                sum(block.width for block in blocks or ()) for blocks in (stage.blocks, stage.size_blocks)
+            ]
+            widest = max(widest, len(stage.bias), *columns)
         if widest > MAX_DIMENSION or len(self.stages) > MAX_STAGES:
             raise Rejected("range", "model", "the network is too large for the fast engine's error bound")
         self.sizes = (network.n_inputs, *(stage.size for stage in self.stages))
@@ -133,19 +144,45 @@ def _double(value: Fraction, where: str) -> float:
     return float(value)
 
 
-def _prepare(stage: Stage, neurons: slice) -> _Stage:
-    weights = []
-    count = len(stage.bias) * sum(block.width for block in stage.blocks)
+def _prepare(stage: Stage, neurons: slice, arithmetic: str) -> _Stage:
+    weights = _matrices(stage.blocks, len(stage.bias))
+    bias = np.array([_double(value, "bias") for value in stage.bias])
+    sizes = [(source, np.abs(matrix)) for source, matrix in weights]
+    bias_size = np.abs(bias)
+    if stage.size_blocks is not None:
+        sizes = _matrices(stage.size_blocks, len(stage.bias))
+    if stage.sizes is not None:
+        bias_size = np.array([_double(value, "bias") for value in stage.sizes])
+    relative = flushed = 0.0
+    if arithmetic != "real":
+        # INFLATE in the engine covers the rounding of these two.
+        relative, flushed = float(float32.relative(stage.cost)), float(stage.cost.gain * float32.FLUSHED)
+    return _Stage(
+        stage.relu,
+        tuple(source for source, _ in weights),
+        tuple(matrix for _, matrix in weights),
+        bias,
+        neurons,
+        tuple(sizes),
+        bias_size,
+        relative,
+        flushed,
+    )
+
+
+def _matrices(blocks: tuple[Block, ...], rows: int) -> list[tuple[int, Array]]:
+    """Source group and matrix of each block."""
+    count = rows * sum(block.width for block in blocks)
     if count > MAX_ENTRIES:
         raise Rejected("range", "model", f"a stage has a matrix of {count} entries, above {MAX_ENTRIES}")
-    for block in stage.blocks:
-        matrix = np.zeros((len(stage.bias), block.width))
+    found = []
+    for block in blocks:
+        matrix = np.zeros((rows, block.width))
         for row, entries in enumerate(block.rows):
             for column, value in entries:
                 matrix[row, column] = _double(value, f"weight of group {block.source}")
-        weights.append(matrix)
-    bias = np.array([_double(value, "bias") for value in stage.bias])
-    return _Stage(stage.relu, tuple(block.source for block in stage.blocks), tuple(weights), bias, neurons)
+        found.append((block.source, matrix))
+    return found
 
 
 def _outward(value: Fraction, upward: bool) -> float:
@@ -227,20 +264,22 @@ class FastEngine:
         low, high, largest = [box[0]], [box[1]], [np.maximum(np.abs(box[0]), np.abs(box[1]))]
         relaxed: list[_Relaxed] = []
         for stage in network.stages:
-            reach = _reach(stage, largest)
+            reach, deviation = _reach(stage, largest)
             error = reach * self.gamma
             below, above = _interval(stage, low, high)
-            below, above = below - (2 * error + ABSOLUTE), above + (2 * error + ABSOLUTE)
+            wide = 2 * error + deviation + ABSOLUTE
+            below, above = below - wide, above + wide
             if stage.relu:
                 lower_part, upper_part = lower[:, stage.neurons], upper[:, stage.neurons]
                 np.fmax(lower_part, _sane(below, -inf), out=lower_part)
                 np.fmin(upper_part, _sane(above, inf), out=upper_part)
                 rows = np.nonzero((lower_part < 0) & (upper_part > 0) & named[:, stage.neurons])
-                self._backward_rows(stage, rows, relaxed, error, box, lower_part, upper_part)
-                relaxed.append(_relax(lower_part, upper_part, error, stage, slopes))
+                charge = 2 * error + deviation
+                self._backward_rows(stage, rows, relaxed, charge, box, lower_part, upper_part)
+                relaxed.append(_relax(lower_part, upper_part, error + deviation, stage, slopes))
                 below, above = np.maximum(lower_part, 0.0), np.maximum(upper_part, 0.0)
             else:
-                relaxed.append(_Relaxed(error + PER_COEFFICIENT, None))
+                relaxed.append(_Relaxed(error + deviation + PER_COEFFICIENT, None))
             low.append(below)
             high.append(above)
             largest.append(_in_range(above if stage.relu else np.maximum(np.abs(below), np.abs(above))))
@@ -256,7 +295,9 @@ class FastEngine:
         lower: Array,
         upper: Array,
     ) -> None:
-        """Intersect the bounds of (node, row) pairs of a stage with their backward bounds, in place."""
+        """Intersect the bounds of (node, row) pairs of a stage with their backward bounds, in place; `error`
+        is what each row's own substitution costs.
+        """
         nodes, neurons = rows
         chunk = max(1, CHUNK_ELEMENTS // max(self.network.sizes))
         for start in range(0, len(nodes), chunk):
@@ -267,7 +308,7 @@ class FastEngine:
                 for source, weights in zip(stage.sources, stage.weights, strict=True)
             }
             constant = np.concatenate([stage.bias[row], -stage.bias[row]])
-            charge = np.concatenate([error[node, row]] * 2) * 2
+            charge = np.concatenate([error[node, row]] * 2)
             bound = self._lower(coefficients, {}, constant, charge, relaxed, both, box)
             lower[node, row] = np.fmax(lower[node, row], bound[: len(node)])
             upper[node, row] = np.fmin(upper[node, row], -bound[len(node) :])
@@ -378,8 +419,8 @@ class FastEngine:
         """Relaxations of all stages from bounds held; appends each group's largest absolute value."""
         relaxed = []
         for stage in self.network.stages:
-            reach = _reach(stage, largest)
-            error = reach * self.gamma
+            reach, deviation = _reach(stage, largest)
+            error = reach * self.gamma + deviation
             if stage.relu:
                 upper_part = upper[:, stage.neurons]
                 relaxed.append(_relax(lower[:, stage.neurons], upper_part, error, stage, slopes))
@@ -430,12 +471,17 @@ def _in_range(values: Array) -> Array:
     return np.where(values <= LARGEST, values, nan)
 
 
-def _reach(stage: _Stage, largest: list[Array]) -> Array:
-    """Upper bound of R = |W| M + |b|: (nodes, rows)."""
-    reach = np.abs(stage.bias) + np.zeros((len(largest[0]), 1))
-    for source, weights in zip(stage.sources, stage.weights, strict=True):
-        reach = reach + largest[source] @ np.abs(weights).T
-    return _in_range(reach * INFLATE + ABSOLUTE)
+def _reach(stage: _Stage, largest: list[Array]) -> tuple[Array, Array]:
+    """Upper bounds of R = A M + a + E and of E, what a float32 execution changes: (nodes, rows) each."""
+    reach = stage.bias_size + np.zeros((len(largest[0]), 1))
+    read = np.zeros(len(largest[0]))
+    for source, sizes in stage.sizes:
+        reach = reach + largest[source] @ sizes.T
+        read = np.maximum(read, largest[source].max(axis=1, initial=0.0))
+    reach = reach * INFLATE + ABSOLUTE
+    flushed = stage.flushed * (1 + read)
+    deviation = (reach * stage.relative + np.where(flushed <= OVERFLOW, flushed, nan)[:, None]) * INFLATE
+    return _in_range(reach + deviation), deviation
 
 
 def _interval(stage: _Stage, low: list[Array], high: list[Array]) -> tuple[Array, Array]:
@@ -449,7 +495,7 @@ def _interval(stage: _Stage, low: list[Array], high: list[Array]) -> tuple[Array
 
 
 def _relax(lower: Array, upper: Array, error: Array, stage: _Stage, slopes: list[Slopes]) -> _Relaxed:
-    """Lines of a relu stage from its bounds and Q.
+    """Lines of a relu stage from its bounds and Q + E.
 
     Sound because: T >= max(-S L, U - S U) for the computed S of [0, 1], by lemma 2 of section 8.
     """

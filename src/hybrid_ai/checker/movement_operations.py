@@ -6,6 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from hybrid_ai.checker import tensors
+from hybrid_ai.checker.float32 import constants
 from hybrid_ai.checker.operation import Operation
 from hybrid_ai.checker.rejected import Unsupported
 from hybrid_ai.checker.tensors import Form, Tensor
@@ -126,7 +127,8 @@ def pad(op: Operation) -> Tensor:
 def _filled(like: Tensor, axis: int, amount: int, fill: Fraction) -> Tensor:
     """A constant that continues a tensor along an axis."""
     shape = (*like.shape[:axis], amount, *like.shape[axis + 1 :])
-    return Tensor(shape, like.element, (Form({}, fill),) * math.prod(shape), constant=True)
+    forms = (Form({}, fill),) * math.prod(shape)
+    return Tensor(shape, like.element, forms, constant=True, cost=constants([fill]))
 
 
 def gather(op: Operation) -> Tensor:

@@ -158,7 +158,7 @@ def _read_graph(graph: Message, opset: int) -> Network:
     if group is None:
         builder.append(result, relu=False)
         group = len(builder.stages)
-    return Network(builder.sizes[0], tuple(builder.stages), group)
+    return Network(builder.sizes[0], tuple(builder.stages), group, element == tensors.DOUBLE)
 
 
 def _needed(nodes: Sequence[Message], output_name: str) -> set[str]:

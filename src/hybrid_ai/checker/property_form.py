@@ -55,12 +55,21 @@ class Polytope:
 
 @dataclass(frozen=True)
 class Property:
-    """An unsafe condition: its normal form, and the formula as written (postfix)."""
+    """An unsafe condition: its normal form, and the formula as written (postfix).
+
+    `instances` copies of one network are meant: inputs and outputs are theirs, one copy after the other.
+    `element` is the type a VNN-LIB 2.0 query gives its variables, "real" or "float32"; None for 1.0.
+    A float32 query says nothing about real numbers: its variables are float32 values. Whether a literal
+    there means its exact value or the nearest float32 is open; the polytopes contain what is unsafe under
+    either reading, the formula holds only of what is unsafe under both.
+    """
 
     n_inputs: int
     n_outputs: int
     polytopes: tuple[Polytope, ...]
     formula: Formula
+    instances: int = 1
+    element: str | None = None
 
 
 def _folded(formula: Formula, of_atom: Callable[[Atom], T], of_connective: Callable[[bool, list[T]], T]) -> T:
@@ -117,8 +126,8 @@ def _separate(conjunct: Conjunct, n_inputs: int) -> tuple[Polytope, Conjunct] | 
             bounds[axis, upper] = min(held, bound) if upper else max(held, bound)
         elif not _is_true(atom, atom.constant):
             return None
-    for axis, upper in product(range(n_inputs), (False, True)):
-        if (axis, upper) not in bounds:
+    for axis in range(n_inputs):
+        if (axis, False) not in bounds or (axis, True) not in bounds:
             raise Unsupported("property", f"X_{axis}", "it lacks a finite bound in some disjunct")
     low, high = [tuple(bounds[axis, upper] for axis in range(n_inputs)) for upper in (False, True)]
     empty = any(a > b for a, b in zip(low, high, strict=True))

@@ -3,10 +3,11 @@
 import math
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from hybrid_ai.checker.tensors import Form, Tensor
+from hybrid_ai.checker.float32 import EXACT, Cost
+from hybrid_ai.checker.tensors import Form, Tensor, Terms
 
 
 @dataclass(frozen=True)
@@ -24,20 +25,29 @@ class Block:
 
 @dataclass(frozen=True)
 class Stage:
-    """z = sum over blocks of W h_source + bias; its group is max(z, 0) if `relu`, else z."""
+    """z = sum over blocks of W h_source + bias; its group is max(z, 0) if `relu`, else z.
+
+    `size_blocks` and `sizes` are A and a of section 3 of the format, None where they are the absolute values.
+    """
 
     relu: bool
     blocks: tuple[Block, ...]
     bias: tuple[Fraction, ...]
+    size_blocks: tuple[Block, ...] | None = None
+    sizes: tuple[Fraction, ...] | None = None
+    cost: Cost = EXACT
 
 
 @dataclass(frozen=True)
 class Network:
-    """Stages 1, 2, ...; group 0 is the input of `n_inputs` elements, group k the output of stage k."""
+    """Stages 1, 2, ...; group 0 is the input of `n_inputs` elements, group k the output of stage k; `double`
+    says that the input is float64.
+    """
 
     n_inputs: int
     stages: tuple[Stage, ...]
     output_group: int
+    double: bool = False
 
 
 @dataclass
@@ -54,22 +64,37 @@ class StageBuilder:
 
     def append(self, tensor: Tensor, relu: bool) -> Tensor:
         """Append a stage that computes the tensor's forms; returns its group in the same shape."""
+        forms = tensor.forms
+        blocks = self._blocks([form.terms for form in forms])
+        size_blocks = sizes = None
+        if any(form.size_terms is not None for form in forms):
+            size_blocks = self._blocks([form.magnitude[0] for form in forms])
+        if any(form.size is not None for form in forms):
+            sizes = tuple(form.magnitude[1] for form in forms)
+        bias = tuple(form.constant for form in forms)
+        self.stages.append(Stage(relu, blocks, bias, size_blocks, sizes, tensor.cost))
+        self.sizes.append(len(forms))
+        return self.group_tensor(len(self.stages), tensor.shape, tensor.element)
+
+    def _blocks(self, terms: Sequence[Terms]) -> tuple[Block, ...]:
         rows_of: dict[int, list[list[tuple[int, Fraction]]]] = {}
-        for row, form in enumerate(tensor.forms):
-            for (group, index), coefficient in form.terms.items():
+        for row, own in enumerate(terms):
+            for (group, index), coefficient in own.items():
                 if group not in rows_of:
-                    rows_of[group] = [[] for _ in tensor.forms]
+                    rows_of[group] = [[] for _ in terms]
                 rows_of[group][row].append((index, coefficient))
-        blocks = tuple(
+        return tuple(
             Block(group, tuple(tuple(sorted(row)) for row in rows_of[group]), self.sizes[group])
             for group in sorted(rows_of)
         )
-        self.stages.append(Stage(relu, blocks, tuple(form.constant for form in tensor.forms)))
-        self.sizes.append(len(tensor.forms))
-        return self.group_tensor(len(self.stages), tensor.shape, tensor.element)
 
     def plain_group(self, tensor: Tensor) -> int | None:
-        """The group whose elements the tensor holds, whole and in order; None if there is none."""
+        """The group whose elements the tensor holds, whole and in order; None if there is none.
+
+        Sound because: what is computed with roundings is not the group, even where its form is.
+        """
+        if tensor.cost.terms > 1 or tensor.cost.degree > 1:
+            return None
         for group in {group for form in tensor.forms[:1] for group, _ in form.terms}:
             if tensor.forms == self.group_tensor(group, tensor.shape, tensor.element).forms:
                 return group
@@ -78,6 +103,38 @@ class StageBuilder:
     def cut(self, tensor: Tensor) -> Tensor:
         """The tensor as a plain group, through a linear stage unless it is plain already."""
         return tensor if self.plain_group(tensor) is not None else self.append(tensor, relu=False)
+
+
+def repeated(network: Network, times: int) -> Network:
+    """So many instances of a network side by side: every group holds theirs one after the other."""
+    if times == 1:
+        return network
+    stages = tuple(
+        replace(
+            stage,
+            blocks=_repeated(stage.blocks, times),
+            bias=stage.bias * times,
+            size_blocks=None if stage.size_blocks is None else _repeated(stage.size_blocks, times),
+            sizes=None if stage.sizes is None else stage.sizes * times,
+        )
+        for stage in network.stages
+    )
+    return Network(network.n_inputs * times, stages, network.output_group, network.double)
+
+
+def _repeated(blocks: tuple[Block, ...], times: int) -> tuple[Block, ...]:
+    return tuple(
+        Block(
+            block.source,
+            tuple(
+                tuple((column + instance * block.width, value) for column, value in row)
+                for instance in range(times)
+                for row in block.rows
+            ),
+            block.width * times,
+        )
+        for block in blocks
+    )
 
 
 def evaluate(network: Network, x: Sequence[Fraction]) -> list[Fraction]:

@@ -12,6 +12,7 @@ from fractions import Fraction
 from itertools import repeat
 from typing import NamedTuple
 
+from hybrid_ai.checker.float32 import EXACT, Cost, constants, joined
 from hybrid_ai.checker.protobuf import Message
 from hybrid_ai.checker.rejected import Malformed, Unsupported, refuse_if
 
@@ -34,21 +35,36 @@ _NO_TERMS: Terms = {}
 
 
 class Form(NamedTuple):
-    """An affine form: non-zero coefficients by (group, element), and a constant. Never changed in place."""
+    """An affine form: non-zero coefficients by (group, element), and a constant. Never changed in place.
+
+    `size_terms` and `size` are those of its size form (section 3 of the format), None where they are the
+    absolute values.
+    """
 
     terms: Terms
     constant: Fraction
+    size_terms: Terms | None = None
+    size: Fraction | None = None
+
+    @property
+    def magnitude(self) -> tuple[Terms, Fraction]:
+        """The size form."""
+        terms, constant = self.size_terms, self.size
+        if terms is None:
+            terms = {key: abs(value) for key, value in self.terms.items()}
+        return terms, abs(self.constant) if constant is None else constant
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """Shape, ONNX element type and forms; `contracted` is the mark of section 3 of the format."""
+    """Shape, ONNX element type and forms; `contracted` and `cost` are those of section 3 of the format."""
 
     shape: tuple[int, ...]
     element: int
     forms: tuple[Form, ...]
     constant: bool = False
     contracted: bool = False
+    cost: Cost = EXACT
 
 
 def element_name(element: int) -> str:
@@ -89,33 +105,57 @@ def constant(shape: Sequence[int], element: int, numbers: Sequence[float], where
     forms = tuple(map(Form, repeat(_NO_TERMS), map(Fraction, numbers)))
     if element in INTEGER_TYPES and not all(holds(element, form.constant) for form in forms):
         raise Malformed("model", where, f"a value is outside the range of {element_name(element)}")
-    return Tensor(tuple(shape), element, forms, constant=True)
+    cost = constants(form.constant for form in forms)
+    return Tensor(tuple(shape), element, forms, constant=True, cost=cost)
 
 
 def derived(operands: Sequence[Tensor], shape: Sequence[int], forms: Iterable[Form]) -> Tensor:
     """What an operation makes of its operands: constant if all are, contracted if any is."""
     constant = all(operand.constant for operand in operands)
     contracted = any(operand.contracted for operand in operands)
-    return Tensor(tuple(shape), operands[0].element, tuple(forms), constant, contracted)
+    cost = joined(operand.cost for operand in operands)
+    return Tensor(tuple(shape), operands[0].element, tuple(forms), constant, contracted, cost)
 
 
-def weighted_sum(forms: Iterable[Form], weights: Iterable[Fraction]) -> Form:
-    """The sum of weight times form, terms that cancel dropped."""
+def weighted_sum(
+    forms: Sequence[Form], weights: Sequence[Fraction], sizes: Sequence[Fraction] | None = None
+) -> Form:
+    """The sum of weight times form, terms that cancel dropped; `sizes` of weights that are not |weights|."""
     terms: Terms = {}
-    constant, added = Fraction(0), 0
+    constant, reach, added = Fraction(0), Fraction(0), 0
+    simple = sizes is None
     for form, weight in zip(forms, weights, strict=True):
         if weight == 0:
             continue
+        simple = simple and form.size_terms is None
         if form.constant != 0:
-            constant += weight * form.constant
+            product = weight * form.constant
+            constant += product
+            reach += abs(product) if form.size is None else abs(weight) * form.size
+        elif form.size is not None:
+            reach += abs(weight) * form.size
         # rational products and comparisons are slow; factors of one and terms that do not meet are common
         is_one, added = weight == 1, added + len(form.terms)
         for key, coefficient in form.terms.items():
-            product = coefficient if is_one else weight if coefficient == 1 else weight * coefficient
-            terms[key] = terms[key] + product if key in terms else product
+            part = coefficient if is_one else weight if coefficient == 1 else weight * coefficient
+            terms[key] = terms[key] + part if key in terms else part
+    simple = simple and len(terms) == added
     if len(terms) < added:
         terms = {key: value for key, value in terms.items() if value != 0}
-    return Form(terms, constant)
+    if simple:
+        return Form(terms, constant, None, None if reach == abs(constant) else reach)
+    return Form(terms, constant, *_size(forms, list(map(abs, weights)) if sizes is None else sizes))
+
+
+def _size(forms: Sequence[Form], sizes: Sequence[Fraction]) -> tuple[Terms, Fraction]:
+    terms: Terms = {}
+    constant = Fraction(0)
+    for form, size in zip(forms, sizes, strict=True):
+        own_terms, own_constant = form.magnitude
+        constant += size * own_constant
+        for key, value in own_terms.items():
+            terms[key] = terms.get(key, 0) + size * value
+    return terms, constant
 
 
 def axis_offsets(shape: Sequence[int]) -> list[Sequence[int]]:

@@ -1,26 +1,24 @@
-"""Reader of VNN-LIB 1.0 properties; nothing in it recurses, so depth is no danger."""
+"""Reader of VNN-LIB properties; 1.0 is read here. Nothing in it recurses, so depth is no danger."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
 from hybrid_ai.checker.property_form import Atom, Connective, Polytope, Property, normal_form, violates
-from hybrid_ai.checker.rejected import Malformed, Rejected, Unsupported, refuse_if
+from hybrid_ai.checker.rejected import Malformed, Unsupported
 from hybrid_ai.checker.unpacking import unpacked
+from hybrid_ai.checker.vnnlib2_reader import read_query
+from hybrid_ai.checker.vnnlib_terms import Linear, TermReader, atom
 
 __all__ = ["Atom", "Connective", "Polytope", "Property", "read_property", "violates"]
 
 LARGEST_PROPERTY = 2**28
-_LONGEST_LITERAL = 4000
-_LARGEST_EXPONENT = 4000
-_LONGEST_NUMBER = 20_000
 
 _SPACE, _QUOTED, _WORD = r"[ \t\r\n]+|;[^\n]*", r'"(?:[^"]|"")*"|\|[^|\\]*\|', r'[^ \t\r\n()";|]+'
 _TOKEN = re.compile(f"(?P<skip>{_SPACE})|[()]|{_QUOTED}|{_WORD}|(?P<bad>.)")
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE]([+-]?[0-9]+))?")
 _VARIABLE = re.compile(r"([XY])_(0|[1-9][0-9]{0,8})")
 _ENDING = ("check-sat", "exit")
 _WITH_OPERANDS = ("set-logic", "set-info")
@@ -30,61 +28,30 @@ _COMPARISONS = {"<=": (1,), "<": (1,), ">=": (-1,), ">": (-1,), "=": (1, -1)}
 _ARITHMETIC = ("+", "-", "*", "/")
 
 
-class _Linear(NamedTuple):
-    """A linear expression: coefficients by ("X" or "Y", index), and a constant."""
-
-    terms: dict[tuple[str, int], Fraction]
-    constant: Fraction
-
-
-class _Comparison(NamedTuple):
-    """sign times form <= 0, or < 0 if strict."""
-
-    form: _Linear
-    sign: int
-    strict: bool
-
-
 class _Logical(NamedTuple):
     """`and`, `or` or `not` of formulas."""
 
     head: str
-    arguments: Sequence["_Logical | _Comparison"]
+    arguments: Sequence["_Logical | Atom"]
 
 
 _NO_KEY = ("", -1)
-_ZERO = _Linear({}, Fraction(0))
-_TRUTH = {"true": _Comparison(_ZERO, 1, False), "false": _Comparison(_ZERO, 1, True)}
+_TRUTH = {"true": Atom((), (), Fraction(0), False), "false": Atom((), (), Fraction(0), True)}
 
 
 @dataclass
-class _Reader:
-    """What the commands read so far declare and assert; `line` is the line being read, for errors."""
+class _Reader(TermReader):
+    """What the commands read so far declare and assert."""
 
-    line: int = 1
     ended: bool = False
     variables: set[tuple[str, int]] = field(default_factory=set)
-    asserts: list[_Logical | _Comparison] = field(default_factory=list)
-
-    def refuse_if(self, condition: bool, reason: str, error: type[Rejected] = Malformed) -> None:
-        """Refuse the text; pass Unsupported where it is well formed but outside what is read."""
-        refuse_if(condition, error, "property", f"line {self.line}", reason)
-
-    def tokens(self, text: str) -> Iterator[str]:
-        """The tokens without blanks and comments."""
-        line = 1
-        for match in _TOKEN.finditer(text):
-            self.line = line
-            self.refuse_if(match["bad"] is not None, f"unexpected or unclosed {match[0]!r}")
-            if match["skip"] is None:
-                yield match[0]
-            line += match[0].count("\n")
+    asserts: list[_Logical | Atom] = field(default_factory=list)
 
     def read(self, text: str) -> None:
         """Take all commands; an expression of an assert is evaluated where it closes."""
         # of each open parenthesis: what follows it, and its line
         frames: list[tuple[list[Any], int]] = []
-        for token in self.tokens(text):
+        for token in self.tokens(text, _TOKEN):
             if token == "(":
                 self.refuse_if(bool(frames) and not frames[0][0], "a name is expected after '('")
                 frames.append(([], self.line))
@@ -117,7 +84,7 @@ class _Reader:
         if name != "assert":
             self.declare(items)
         else:
-            self.refuse_if(len(items) != 2 or isinstance(items[1], _Linear), "assert takes one formula")
+            self.refuse_if(len(items) != 2 or isinstance(items[1], Linear), "assert takes one formula")
             self.asserts.append(items[1])
 
     def declare(self, items: list[Any]) -> None:
@@ -130,25 +97,21 @@ class _Reader:
         self.refuse_if(key in self.variables, f"{name} is declared twice")
         self.variables.add(key)
 
-    def leaf(self, token: str) -> _Comparison | _Linear:
+    def leaf(self, token: str) -> Atom | Linear:
         """The meaning of a truth value, a variable or a number."""
         if token in _TRUTH:
             return _TRUTH[token]
         key = _key(token)
         if key is not _NO_KEY:
             self.refuse_if(key not in self.variables, f"{token} is not declared")
-            return _Linear({key: Fraction(1)}, Fraction(0))
-        number = _NUMBER.fullmatch(token) if len(token) <= _LONGEST_LITERAL else None
-        self.refuse_if(number is None, f"'{token[:40]}' is neither a declared variable nor a number")
-        exponent = abs(int(number[1] or 0)) if number else 0
-        self.refuse_if(exponent > _LARGEST_EXPONENT, f"an exponent is beyond {_LARGEST_EXPONENT}")
-        return _Linear({}, Fraction(token))
+            return Linear({key: Fraction(1)}, Fraction(0))
+        return self.number(token)
 
-    def applied(self, items: list[Any]) -> _Logical | _Linear:
+    def applied(self, items: list[Any]) -> _Logical | Linear:
         """The meaning of a parenthesised expression, from the meanings of its parts."""
         self.refuse_if(not items or not isinstance(items[0], str), "a name is expected after '('")
         head, arguments = items[0], items[1:]
-        terms = [argument for argument in arguments if isinstance(argument, _Linear)]
+        terms = [argument for argument in arguments if isinstance(argument, Linear)]
         if head in ("and", "or", "not"):
             wrong = bool(terms) or not arguments or (head == "not" and len(arguments) > 1)
             self.refuse_if(wrong, f"'{head}' takes {'one formula' if head == 'not' else 'formulas'}")
@@ -160,37 +123,9 @@ class _Reader:
         self.refuse_if(wrong, f"'{head}' takes {fewest} or more terms")
         if head in _ARITHMETIC:
             return self.arithmetic(head, terms)
-        differences = [self.sum(left, right, Fraction(-1)) for left, right in pairwise(terms)]
+        differences = [self.difference(left, right) for left, right in pairwise(terms)]
         signed = [(form, sign) for form in differences for sign in _COMPARISONS[head]]
-        return _Logical("and", [_Comparison(form, sign, head in ("<", ">")) for form, sign in signed])
-
-    def sum(self, left: _Linear, right: _Linear, factor: Fraction) -> _Linear:
-        """left + factor right, terms of one variable merged, those that cancel dropped."""
-        terms = dict(left.terms)
-        for key, coefficient in right.terms.items():
-            terms[key] = terms.get(key, Fraction(0)) + factor * coefficient
-        kept = {key: coefficient for key, coefficient in terms.items() if coefficient != 0}
-        result = _Linear(kept, left.constant + factor * right.constant)
-        numbers = (result.constant, *kept.values())
-        longest = max(max(abs(n.numerator), n.denominator).bit_length() for n in numbers)
-        self.refuse_if(longest > _LONGEST_NUMBER, f"a number needs more than {_LONGEST_NUMBER} bits")
-        return result
-
-    def arithmetic(self, head: str, terms: list[_Linear]) -> _Linear:
-        """A sum, difference, product or quotient that is linear."""
-        if len(terms) == 1:
-            return self.sum(_ZERO, terms[0], Fraction(-1 if head == "-" else 1))
-        result = terms[0]
-        for term in terms[1:]:
-            if head in ("+", "-"):
-                result = self.sum(result, term, Fraction(1 if head == "+" else -1))
-                continue
-            if head == "*" and not result.terms:
-                result, term = term, result
-            self.refuse_if(bool(term.terms), f"'{head}' of two terms with variables", Unsupported)
-            self.refuse_if(head == "/" and term.constant == 0, "division by zero")
-            result = self.sum(_ZERO, result, term.constant if head == "*" else 1 / term.constant)
-        return result
+        return _Logical("and", [atom(form, sign, head in ("<", ">")) for form, sign in signed])
 
 
 def _key(token: str) -> tuple[str, int]:
@@ -199,24 +134,20 @@ def _key(token: str) -> tuple[str, int]:
     return _NO_KEY if match is None else (match[1], int(match[2]))
 
 
-def _atom(comparison: _Comparison, positive: bool) -> Atom:
-    """The comparison or its negation: not (form <= 0) is -form < 0, not (form < 0) is -form <= 0."""
-    form, sign = comparison.form, comparison.sign if positive else -comparison.sign
-    inputs, outputs = [
-        tuple((index, sign * form.terms[name, index]) for name, index in sorted(form.terms) if name == letter)
-        for letter in "XY"
-    ]
-    return Atom(inputs, outputs, sign * form.constant, comparison.strict == positive)
+def _negated(comparison: Atom) -> Atom:
+    """Not (form <= 0) is -form < 0, not (form < 0) is -form <= 0."""
+    inputs, outputs = [tuple((i, -c) for i, c in terms) for terms in (comparison.inputs, comparison.outputs)]
+    return Atom(inputs, outputs, -comparison.constant, not comparison.strict)
 
 
 def _postfix(root: _Logical) -> tuple[Atom | Connective, ...]:
     """The formula in postfix order, `not` pushed inwards."""
     steps: list[Atom | Connective] = []
-    pending: list[tuple[_Logical | _Comparison, bool]] = [(root, True)]
+    pending: list[tuple[_Logical | Atom, bool]] = [(root, True)]
     while pending:
         item, positive = pending.pop()
-        if isinstance(item, _Comparison):
-            steps.append(_atom(item, positive))
+        if isinstance(item, Atom):
+            steps.append(item if positive else _negated(item))
         elif item.head == "not":
             pending.append((item.arguments[0], not positive))
         else:
@@ -227,7 +158,7 @@ def _postfix(root: _Logical) -> tuple[Atom | Connective, ...]:
 
 
 def read_property(data: bytes) -> Property:
-    """Read a VNN-LIB 1.0 property (gzip accepted) into its normal form.
+    """Read a VNN-LIB property, 1.0 or 2.0 (gzip accepted), into its normal form.
 
     Args:
         data: contents of the property file.
@@ -244,6 +175,8 @@ def read_property(data: bytes) -> Property:
         # editors and solvers disagree on whether it ends a comment
         raise Malformed("property", "file", "carriage return without line feed")
     reader = _Reader()
+    if list(islice(reader.tokens(text, _TOKEN), 2)) == ["(", "vnnlib-version"]:
+        return read_query(text)
     reader.read(text)
     sizes = {letter: sum(1 for known, _ in reader.variables if known == letter) for letter in "XY"}
     wanted = {(letter, index) for letter, size in sizes.items() for index in range(max(size, 1))}

@@ -5,8 +5,9 @@ from .evaluation import evaluate, evaluate_exact
 from .graph import Graph, Operation
 from .operations import Support, supported_operations
 from .reader import Model, load_model
+from .rounding import MOST_ROUNDINGS
 from .runtime import RuntimeOptions, run_onnxruntime
-from .staged import Block, ExactBlock, ExactStage, Stage, StagedNetwork
+from .staged import Block, ExactBlock, ExactStage, Rounding, Stage, StagedNetwork
 
 __all__ = [
     "load_model",
@@ -17,6 +18,8 @@ __all__ = [
     "Stage",
     "Block",
     "ExactStage",
+    "Rounding",
+    "MOST_ROUNDINGS",
     "ExactBlock",
     "evaluate",
     "evaluate_exact",

@@ -11,8 +11,8 @@ import numpy as np
 
 from . import exact, forms
 from .call import Call, Row
-from .exact import Exact
-from .forms import Forms, Value, without_terms
+from .forms import Constant, Forms, Value
+from .rounding import Cost
 
 # ONNX gives 0.01 as a float32.
 _LEAKY_DEFAULT: float = struct.unpack("<f", struct.pack("<f", 0.01))[0]
@@ -34,16 +34,18 @@ def leaky_relu(call: Call) -> tuple[Value, ...]:
         call.hold(0, z)
     h = call.stages.append("relu", z)
     alpha = Fraction(call.attributes.get("alpha", _LEAKY_DEFAULT))
-    scaled = forms.scale(z, _filled(alpha, z))
-    result = forms.add(scaled, forms.scale(h, _filled(1 - alpha, z)))
-    return (replace(result, contracted=False),)
+    slopes = [_filled(slope, z) for slope in (alpha, 1 - alpha)]
+    result = forms.add(forms.scale(z, slopes[0]), forms.scale(h, slopes[1]))
+    # One product is computed, whichever side the element is on.
+    cost = Cost(1, 2, 2 * sum(slope.cost.gain for slope in slopes))
+    return (replace(result, contracted=False, cost=cost),)
 
 
-def _filled(value: Fraction, like: Forms) -> Exact:
+def _filled(value: Fraction, like: Forms) -> Constant:
     """Return a vector of one exact number, an entry per element."""
     single = np.empty(1, dtype=object)
     single[0] = value
-    return np.repeat(exact.settle(single), like.size)
+    return Constant(np.repeat(exact.settle(single), like.count), like.element)
 
 
 def clip(call: Call) -> tuple[Value, ...]:
@@ -54,15 +56,15 @@ def clip(call: Call) -> tuple[Value, ...]:
     z = call.data(0)
     lower, upper = _limits(call)
     if lower is not None and upper is not None and lower > upper:
-        return (without_terms(_filled(upper, z).reshape(z.shape), z.element),)
+        constant = forms.without_terms(_filled(upper, z))
+        return (replace(constant, shape=z.shape),)
     if lower is not None:
-        low = _filled(lower, z)
-        p = call.stages.append("relu", forms.add_constant(z, -low))
-        z = forms.add_constant(p, low)
+        p = call.stages.append("relu", forms.shift(z, _filled(-lower, z)))
+        z = forms.shift(p, _filled(lower, z))
     if upper is not None:
         high = _filled(upper, z)
-        q = call.stages.append("relu", forms.add_constant(forms.negate(z), high))
-        z = forms.add_constant(forms.negate(q), high)
+        q = call.stages.append("relu", forms.shift(forms.negate(z), high))
+        z = forms.shift(forms.negate(q), high)
     return (z,)
 
 

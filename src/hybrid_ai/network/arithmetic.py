@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from . import exact, forms
 from .call import Call, Row, positions, spread
 from .errors import TooLarge
-from .forms import Constant, Forms, Shape, Value, as_forms, check_elements, take
+from .forms import Constant, Forms, Shape, Value, check_elements, take
 from .limits import MAX_FOLDED_ELEMENTS
+from .rounding import multiplied
 
 
 def _operands(call: Call) -> tuple[Value, Value, Shape]:
@@ -34,19 +36,19 @@ def _operands(call: Call) -> tuple[Value, Value, Shape]:
 def _spread_forms(value: Value, shape: Shape) -> Forms:
     """Return a real tensor as forms, broadcast."""
     if isinstance(value, Constant):
-        return forms.without_terms(spread(value.values, shape), value.element)
+        return forms.without_terms(spread(value, shape))
     return take(value, np.broadcast_to(positions(value.shape), shape))
 
 
 def _sum(left: Value, right: Value, shape: Shape) -> Value:
     """Return left + right of broadcast shape."""
     if isinstance(left, Constant) and isinstance(right, Constant):
-        return Constant(exact.add(left.values, right.values), left.element)
+        return forms.constant_sum(left, right)
     if isinstance(left, Constant):
         left, right = right, left
     wide = _spread_forms(left, shape)
     if isinstance(right, Constant):
-        return forms.add_constant(wide, spread(right.values, shape))
+        return forms.add_constant(wide, spread(right, shape))
     return forms.add(wide, _spread_forms(right, shape))
 
 
@@ -63,7 +65,7 @@ def subtract(call: Call) -> tuple[Value, ...]:
 
 def _negated(value: Value) -> Value:
     if isinstance(value, Constant):
-        return Constant(-value.values, value.element)
+        return replace(value, values=-value.values)
     return forms.negate(value)
 
 
@@ -75,22 +77,23 @@ def multiply(call: Call) -> tuple[Value, ...]:
     if isinstance(right, Forms):
         raise call.where.unsupported("multiplies two tensors that depend on the input")
     if isinstance(left, Constant):
-        return (Constant(exact.multiply(left.values, right.values), left.element),)
-    return (forms.scale(_spread_forms(left, shape), spread(right.values, shape)),)
+        return (forms.constant_product(left, right),)
+    return (forms.scale(_spread_forms(left, shape), spread(right, shape)),)
 
 
 def divide(call: Call) -> tuple[Value, ...]:
     """Return the quotient of a tensor or constant and a constant without zeros."""
-    left, right = call.input(0), call.input(1)
-    if isinstance(right, Forms):
+    divisor = call.input(1)
+    if isinstance(divisor, Forms):
         raise call.where.unsupported("divides by a tensor that depends on the input")
-    if np.any(right.values == 0):
+    if np.any(divisor.values == 0):
         raise call.where.malformed("divides by zero", "replace the divisor by a non-zero number")
-    left, right, shape = _operands(call)
-    values = as_forms(right).constant.reshape(right.shape)
+    left, _, shape = _operands(call)
     if isinstance(left, Constant):
-        return (Constant(exact.divide(left.values, values), left.element),)
-    return (forms.divide(_spread_forms(left, shape), spread(values, shape)),)
+        cost = multiplied(left.cost, forms.inverse_cost(divisor))
+        size = None if left.size is None else exact.divide(left.size, np.abs(divisor.values))
+        return (forms.folded(exact.divide(left.values, divisor.values), left.element, size, cost),)
+    return (forms.divide(_spread_forms(left, shape), spread(divisor, shape)),)
 
 
 _CONSTANT_FACTOR = "at most one factor depends on the input"

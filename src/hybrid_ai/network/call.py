@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from .errors import Where
-from .exact import Exact
 from .forms import Constant, Forms, Indices, Shape, Value
 from .limits import MAX_CONSTANT_ELEMENTS, MAX_RANK
 from .staged import StageBuilder
@@ -131,9 +130,10 @@ def positions(shape: Shape) -> Indices:
     return np.arange(size, dtype=np.int64).reshape(shape)
 
 
-def spread(values: Exact, shape: Shape) -> Exact:
-    """Return values broadcast to a shape that was checked."""
-    return np.broadcast_to(values, shape)
+def spread(constant: Constant, shape: Shape) -> Constant:
+    """Return a constant broadcast to a shape that was checked."""
+    size = None if constant.size is None else np.broadcast_to(constant.size, shape)
+    return replace(constant, values=np.broadcast_to(constant.values, shape), size=size)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def _cast_constant(call: Call, value: Constant, target: str) -> Constant:
         values = value.values if value.is_real else _real(value.values)
         if not _holds(values, target):
             raise call.where.unsupported(f"casts a constant to {target}, which rounds it")
-        return Constant(values, target)
+        return replace(value, values=values, element=target)
     if target in ("int32", "int64"):
         given = value.values.ravel().tolist()
         numbers = [int(number) for number in given]

@@ -10,8 +10,20 @@ import numpy as np
 
 from . import exact, forms
 from .call import Call, Row, positions, spread
-from .exact import Exact
-from .forms import Constant, Forms, Shape, Value, check_elements, contract, take
+from .forms import (
+    Constant,
+    Forms,
+    Shape,
+    Value,
+    check_elements,
+    constant_product,
+    constant_sum,
+    contract,
+    folded,
+    moved,
+    take,
+)
+from .rounding import contracted
 
 
 def _fresh(call: Call, position: int, value: Forms) -> Forms:
@@ -23,27 +35,38 @@ def _fresh(call: Call, position: int, value: Forms) -> Forms:
     return group
 
 
-def _times_right(value: Forms, weights: Exact) -> Forms:
+def _times_right(value: Forms, weights: Constant) -> Forms:
     """Return value (..., m, k) @ weights (k, n)."""
     result = contract(value, weights)
     return replace(result, shape=(*value.shape[:-1], weights.shape[1]))
 
 
-def _times_left(weights: Exact, value: Forms) -> Forms:
+def _times_left(weights: Constant, value: Forms) -> Forms:
     """Return weights (m, k) @ value (..., k, n), as the transpose of value^T @ weights^T."""
     turned = take(value, np.swapaxes(positions(value.shape), -1, -2))
-    result = _times_right(turned, weights.T)
+    result = _times_right(turned, _transposed(weights))
     return take(result, np.swapaxes(positions(result.shape), -1, -2))
 
 
-def _matrix(call: Call, constant: Constant, left: bool) -> Exact:
+def _transposed(constant: Constant) -> Constant:
+    return moved(constant, lambda values: values.T)
+
+
+def _matrix(call: Call, constant: Constant, left: bool) -> Constant:
     """Return a constant factor of MatMul as a matrix."""
-    values = constant.values
-    if values.ndim == 1:
-        return values[None, :] if left else values[:, None]
-    if math.prod(values.shape[:-2]) != 1:
-        raise call.where.unsupported(f"a constant factor of shape {list(values.shape)} (a stack of matrices)")
-    return values.reshape(values.shape[-2:])
+    shape = constant.shape
+    if len(shape) == 1:
+        return moved(constant, lambda values: values[None, :] if left else values[:, None])
+    if math.prod(shape[:-2]) != 1:
+        raise call.where.unsupported(f"a constant factor of shape {list(shape)} (a stack of matrices)")
+    return moved(constant, lambda values: values.reshape(shape[-2:]))
+
+
+def _constant_matmul(left: Constant, right: Constant) -> Constant:
+    """The product of two constant matrices; its size is never simply its absolute values."""
+    size = exact.dot(left.magnitude, right.magnitude)
+    cost = contracted(left.cost, right.cost, right.shape[0])
+    return folded(exact.dot(left.values, right.values), left.element, size, cost)
 
 
 def _product_shape(call: Call, left: Shape, right: Shape) -> Shape:
@@ -63,7 +86,7 @@ def _product_shape(call: Call, left: Shape, right: Shape) -> Shape:
 def matmul(call: Call) -> tuple[Value, ...]:
     """Return the matrix product of two factors, one of them constant."""
     left, right = call.input(0), call.input(1)
-    element = call.same_element(left, right)
+    call.same_element(left, right)
     call.reals(left, "a factor")
     shape = _product_shape(call, left.shape, right.shape)
     if math.prod(left.shape) == 0 or math.prod(right.shape) == 0:
@@ -77,15 +100,15 @@ def matmul(call: Call) -> tuple[Value, ...]:
         return (replace(_times_left(weights, wide), shape=shape),)
     weights = _matrix(call, right, left=False)
     if isinstance(left, Constant):
-        product = exact.dot(left.values.reshape(-1, weights.shape[0]), weights)
-        return (Constant(product.reshape(shape), element),)
+        rows = moved(left, lambda values: values.reshape(-1, weights.shape[0]))
+        return (moved(_constant_matmul(rows, weights), lambda values: values.reshape(shape)),)
     return (replace(_times_right(_fresh(call, 0, left), weights), shape=shape),)
 
 
 def gemm(call: Call) -> tuple[Value, ...]:
     """Return alpha A B + beta C, A and B transposed as wanted, C constant, A or B constant."""
     a, b = call.input(0), call.input(1)
-    element = call.same_element(a, b)
+    call.same_element(a, b)
     a_shape, b_shape = _turned_shape(call, a, "transA"), _turned_shape(call, b, "transB")
     if a_shape[1] != b_shape[0]:
         raise call.mismatch(a_shape, b_shape)
@@ -97,7 +120,7 @@ def gemm(call: Call) -> tuple[Value, ...]:
     elif isinstance(a, Forms):
         product = _times_right(_turned_forms(call, _fresh(call, 0, a), "transA"), _turned(call, b, "transB"))
     else:
-        product = Constant(exact.dot(_turned(call, a, "transA"), _turned(call, b, "transB")), element)
+        product = _constant_matmul(_turned(call, a, "transA"), _turned(call, b, "transB"))
     scaled = _scaled(product, call.attributes.get("alpha", 1.0))
     return (_with_bias(call, scaled, (a_shape[0], b_shape[1])),)
 
@@ -112,8 +135,8 @@ def _turned_shape(call: Call, value: Value, attribute: str) -> Shape:
     return value.shape[::-1] if call.attributes.get(attribute, 0) else value.shape
 
 
-def _turned(call: Call, value: Constant, attribute: str) -> Exact:
-    return value.values.T if call.attributes.get(attribute, 0) else value.values
+def _turned(call: Call, value: Constant, attribute: str) -> Constant:
+    return _transposed(value) if call.attributes.get(attribute, 0) else value
 
 
 def _turned_forms(call: Call, value: Forms, attribute: str) -> Forms:
@@ -121,11 +144,14 @@ def _turned_forms(call: Call, value: Forms, attribute: str) -> Forms:
 
 
 def _scaled(value: Value, factor: float) -> Value:
-    if factor == 1:
-        return value
     if isinstance(value, Constant):
-        return Constant(exact.multiply(value.values, np.array(factor)), value.element)
-    return forms.scale(value, np.full(value.shape, factor))
+        return _scaled_constant(value, factor)
+    constant = spread(Constant(np.array(factor), value.element), value.shape)
+    return value if factor == 1 else forms.scale(value, constant)
+
+
+def _scaled_constant(value: Constant, factor: float) -> Constant:
+    return value if factor == 1 else constant_product(value, Constant(np.array(factor), value.element))
 
 
 def _with_bias(call: Call, product: Value, shape: Shape) -> Value:
@@ -136,11 +162,10 @@ def _with_bias(call: Call, product: Value, shape: Shape) -> Value:
     bias = call.constant(given, "C")
     if call.broadcast(shape, bias.shape) != shape:
         raise call.mismatch(shape, bias.shape)
-    beta = np.array(call.attributes.get("beta", 1.0))
     check_elements(math.prod(shape))
-    wide = spread(exact.multiply(bias.values, beta), shape)
+    wide = spread(_scaled_constant(bias, call.attributes.get("beta", 1.0)), shape)
     if isinstance(product, Constant):
-        return Constant(exact.add(product.values, wide), product.element)
+        return constant_sum(product, wide)
     return forms.add_constant(product, wide)
 
 

@@ -1,9 +1,17 @@
-"""Tensors of a graph: constants, and affine forms over the elements of groups."""
+"""Tensors of a graph: constants, and affine forms over the elements of groups.
+
+Beside its form every element has a *size* form (absolute values of every constant on the way, differences as
+sums), which bounds what rounding a computed element may change; it is held only where it is not simply the
+form's absolute values.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +21,7 @@ from . import exact
 from .errors import TooLarge
 from .exact import Exact
 from .limits import MAX_ELEMENTS, MAX_TERMS
+from .rounding import EXACT, UNBOUNDED, Cost, added, contracted, inverted, joined, multiplied, shifted
 
 Shape = tuple[int, ...]
 Indices = NDArray[np.int64]
@@ -22,11 +31,14 @@ Indices = NDArray[np.int64]
 class Constant:
     """A tensor that does not depend on the input; `element` is its ONNX element type in lower case.
 
-    values: float64 or Fractions for float32 and float64, int64 for int32 and int64.
+    values: float64 or Fractions for float32 and float64, int64 for int32 and int64. Of computed constants:
+    size, where it is not their absolute values; computed: what computing them costs.
     """
 
     values: NDArray[Any]
     element: str
+    size: NDArray[Any] | None = None
+    computed: Cost = EXACT
 
     @property
     def shape(self) -> Shape:
@@ -38,6 +50,17 @@ class Constant:
         """Whether the elements are floating-point numbers."""
         return self.element in ("float32", "float64")
 
+    @property
+    def magnitude(self) -> NDArray[Any]:
+        """The size of each element."""
+        return np.abs(self.values) if self.size is None else self.size
+
+    @cached_property
+    def cost(self) -> Cost:
+        """What computing it costs, with the gain of its largest element."""
+        largest = math.ceil(np.max(np.abs(self.values))) if self.values.size else 0
+        return replace(self.computed, gain=max(self.computed.gain, largest))
+
 
 @dataclass(frozen=True, eq=False)
 class Forms:
@@ -46,7 +69,8 @@ class Forms:
         constant[i] + sum of coefficient[t] * (element number variable[t] of the groups laid end to end)
 
     over the terms t with row[t] == i. Terms are sorted by row, then variable, without repetition or zero.
-    `contracted` says that they went through a contraction since the last stage.
+    `contracted` says that they went through a contraction since the last stage. size: the size forms, None
+    where they are the absolute values; cost: what a float32 execution may change.
     """
 
     shape: Shape
@@ -56,14 +80,49 @@ class Forms:
     coefficient: Exact
     constant: Exact
     contracted: bool
+    size: Forms | None = None
+    cost: Cost = EXACT
 
     @property
-    def size(self) -> int:
+    def count(self) -> int:
         """The number of elements."""
         return int(self.constant.size)
 
+    @property
+    def magnitude(self) -> Forms:
+        """The size forms."""
+        if self.size is not None:
+            return self.size
+        return replace(self, coefficient=np.abs(self.coefficient), constant=np.abs(self.constant))
+
 
 Value = Constant | Forms
+
+
+def folded(values: NDArray[Any], element: str, size: NDArray[Any] | None, cost: Cost) -> Constant:
+    """Return a constant computed from constants; a runtime computes it in floating point."""
+    return Constant(values, element, size, cost)
+
+
+def moved(constant: Constant, rearrange: Callable[[NDArray[Any]], NDArray[Any]]) -> Constant:
+    """Return the constant whose elements the function moves, given as an array."""
+    size = None if constant.size is None else rearrange(constant.size)
+    return replace(constant, values=rearrange(constant.values), size=size)
+
+
+def constant_sum(left: Constant, right: Constant) -> Constant:
+    """Return the sum of two constants, broadcast."""
+    size = exact.add(left.magnitude, right.magnitude)
+    values = exact.add(left.values, right.values)
+    return folded(values, left.element, size, added(left.cost, right.cost))
+
+
+def constant_product(left: Constant, right: Constant) -> Constant:
+    """Return the product of two constants, broadcast."""
+    simple = left.size is None and right.size is None
+    size = None if simple else exact.multiply(left.magnitude, right.magnitude)
+    values = exact.multiply(left.values, right.values)
+    return folded(values, left.element, size, multiplied(left.cost, right.cost))
 
 
 def plain(shape: Shape, element: str, first_variable: int) -> Forms:
@@ -73,24 +132,31 @@ def plain(shape: Shape, element: str, first_variable: int) -> Forms:
     return Forms(shape, element, row, row + first_variable, np.ones(size), np.zeros(size), False)
 
 
-def without_terms(values: Exact, element: str) -> Forms:
-    """Return constants as forms."""
+def without_terms(value: Constant) -> Forms:
+    """Return a constant as forms."""
+    result = _constants(value.shape, value.element, value.values.ravel())
+    size = None if value.size is None else _constants(value.shape, value.element, value.size.ravel())
+    return replace(result, size=size, cost=value.cost)
+
+
+def _constants(shape: Shape, element: str, values: Exact) -> Forms:
     none = np.zeros(0, dtype=np.int64)
-    return Forms(values.shape, element, none, none, np.zeros(0), values.ravel(), False)
+    return Forms(shape, element, none, none, np.zeros(0), values, False)
 
 
 def as_forms(value: Value) -> Forms:
     """Return a real tensor as forms."""
-    return without_terms(value.values, value.element) if isinstance(value, Constant) else value
+    return without_terms(value) if isinstance(value, Constant) else value
 
 
 def take(forms: Forms, index: Indices) -> Forms:
     """Return the tensor of index's shape whose elements are those of `forms` at `index` (C order)."""
+    size = None if forms.size is None else take(forms.size, index)
     flat = index.ravel()
-    if flat.size == forms.size and np.array_equal(flat, np.arange(flat.size)):
-        return replace(forms, shape=index.shape)
+    if flat.size == forms.count and np.array_equal(flat, np.arange(flat.size)):
+        return replace(forms, shape=index.shape, size=size)
     check_elements(flat.size)
-    starts = np.searchsorted(forms.row, np.arange(forms.size + 1))
+    starts = np.searchsorted(forms.row, np.arange(forms.count + 1))
     counts = (starts[1:] - starts[:-1])[flat]
     total = int(counts.sum())
     check_terms(total)
@@ -104,14 +170,16 @@ def take(forms: Forms, index: Indices) -> Forms:
         variable=forms.variable[term],
         coefficient=forms.coefficient[term],
         constant=forms.constant[flat],
+        size=size,
     )
 
 
 def join(parts: Sequence[Forms]) -> Forms:
     """Return one flat tensor of all elements, contracted if any part is."""
-    first_rows = np.cumsum([0] + [part.size for part in parts])
+    first_rows = np.cumsum([0] + [part.count for part in parts])
     check_elements(int(first_rows[-1]))
     check_terms(sum(part.row.size for part in parts))
+    simple = all(part.size is None for part in parts)
     return Forms(
         (int(first_rows[-1]),),
         parts[0].element,
@@ -120,6 +188,8 @@ def join(parts: Sequence[Forms]) -> Forms:
         exact.concatenate([part.coefficient for part in parts]),
         exact.concatenate([part.constant for part in parts]),
         any(part.contracted for part in parts),
+        None if simple else join([replace(part.magnitude, size=None) for part in parts]),
+        joined(*(part.cost for part in parts)),
     )
 
 
@@ -128,27 +198,75 @@ def negate(forms: Forms) -> Forms:
     return replace(forms, coefficient=-forms.coefficient, constant=-forms.constant)
 
 
-def scale(forms: Forms, factor: Exact) -> Forms:
+def scale(forms: Forms, factor: Constant) -> Forms:
     """Return forms times factor, one factor per element."""
+    simple = forms.size is None and factor.size is None
+    size = None if simple else _scaled(forms.magnitude, factor.magnitude)
+    return replace(_scaled(forms, factor.values), size=size, cost=multiplied(forms.cost, factor.cost))
+
+
+def _scaled(forms: Forms, factor: Exact) -> Forms:
     coefficient = exact.multiply(forms.coefficient, factor.ravel()[forms.row])
     constant = exact.multiply(forms.constant, factor.ravel())
     return _without_zeros(replace(forms, coefficient=coefficient, constant=constant))
 
 
-def divide(forms: Forms, divisor: Exact) -> Forms:
+def divide(forms: Forms, divisor: Constant) -> Forms:
     """Return forms divided by divisor, one non-zero divisor per element."""
+    size = None if forms.size is None else _divided(forms.size, np.abs(divisor.values))
+    return replace(
+        _divided(forms, divisor.values), size=size, cost=multiplied(forms.cost, inverse_cost(divisor))
+    )
+
+
+def _divided(forms: Forms, divisor: Exact) -> Forms:
     coefficient = exact.divide(forms.coefficient, divisor.ravel()[forms.row])
     return replace(forms, coefficient=coefficient, constant=exact.divide(forms.constant, divisor.ravel()))
 
 
-def add_constant(forms: Forms, addend: Exact) -> Forms:
+def inverse_cost(divisor: Constant) -> Cost:
+    """The cost of one over a constant without zeros."""
+    if divisor.size is not None:  # a computed difference: nothing bounds its relative error
+        return UNBOUNDED
+    least = min(abs(Fraction(value)) for value in divisor.values.ravel().tolist())
+    return inverted(divisor.computed, divisor.computed.gain * max(1, math.ceil(1 / least)))
+
+
+def add_constant(forms: Forms, addend: Constant) -> Forms:
     """Return forms plus a constant, one per element."""
-    return replace(forms, constant=exact.add(forms.constant, addend.ravel()))
+    return replace(_with_constant(forms, addend), cost=added(forms.cost, addend.cost))
+
+
+def shift(forms: Forms, addend: Constant) -> Forms:
+    """The same where no runtime computes the sum, which is exact."""
+    return replace(_with_constant(forms, addend), cost=shifted(forms.cost, addend.cost.gain))
+
+
+def _with_constant(forms: Forms, addend: Constant) -> Forms:
+    values = addend.values.ravel()
+    size = None
+    if forms.size is not None or addend.size is not None or not _same_signs(forms.constant, values):
+        magnitude = forms.magnitude
+        size = replace(magnitude, constant=exact.add(magnitude.constant, addend.magnitude.ravel()))
+    return replace(forms, constant=exact.add(forms.constant, values), size=size)
+
+
+def _same_signs(a: Exact, b: Exact) -> bool:
+    """Say whether no entry of a + b is smaller than the absolute values together."""
+    return not np.any(((a > 0) & (b < 0)) | ((a < 0) & (b > 0)))
 
 
 def add(a: Forms, b: Forms) -> Forms:
     """Return the sum of two tensors of one shape."""
     check_terms(a.row.size + b.row.size)
+    total = _sum(a, b)
+    simple = a.size is None and b.size is None and total.row.size == a.row.size + b.row.size
+    simple = simple and _same_signs(a.constant, b.constant)
+    size = None if simple else _sum(a.magnitude, b.magnitude)
+    return replace(total, size=size, cost=added(a.cost, b.cost))
+
+
+def _sum(a: Forms, b: Forms) -> Forms:
     total = Forms(
         a.shape,
         a.element,
@@ -161,12 +279,21 @@ def add(a: Forms, b: Forms) -> Forms:
     return _canonical(total)
 
 
-def contract(forms: Forms, weights: Exact) -> Forms:
+def contract(forms: Forms, weights: Constant) -> Forms:
     """Return rows @ weights (k, n) as a flat tensor of p * n elements, where forms are p * k elements."""
     k, n = weights.shape
-    p = forms.size // k
-    check_elements(p * n)
+    check_elements(forms.count // k * n)
     check_terms(forms.row.size * n)
+    result, merged = _contracted(forms, weights.values)
+    simple = forms.size is None and weights.size is None and not merged and not np.any(forms.constant != 0)
+    size = None if simple else _contracted(forms.magnitude, weights.magnitude)[0]
+    return replace(result, size=size, cost=contracted(forms.cost, weights.cost, k))
+
+
+def _contracted(forms: Forms, weights: Exact) -> tuple[Forms, bool]:
+    """The contraction, and whether terms of several elements met."""
+    k, n = weights.shape
+    p = forms.count // k
     used = forms.row % k
     chosen = weights.T[:, used]  # (n, terms)
     if np.all(forms.coefficient == 1):
@@ -179,8 +306,11 @@ def contract(forms: Forms, weights: Exact) -> Forms:
     else:
         constant = np.zeros(p * n)
     variable = np.broadcast_to(forms.variable, row.shape).ravel()
-    result = Forms((p * n,), forms.element, row.ravel(), variable, coefficient.ravel(), constant, True)
-    return _canonical(result)
+    result = _without_zeros(
+        Forms((p * n,), forms.element, row.ravel(), variable, coefficient.ravel(), constant, True)
+    )
+    summed = _canonical(result)
+    return summed, summed.row.size < result.row.size
 
 
 def check_elements(size: int) -> None:

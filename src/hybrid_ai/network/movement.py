@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from . import exact
 from .call import Call, Row, positions
 from .errors import TooLarge
-from .forms import Constant, Forms, Indices, Shape, Value, as_forms, check_elements, join, take
+from .forms import Constant, Forms, Indices, Shape, Value, as_forms, check_elements, folded, join, moved, take
 from .limits import MAX_FOLDED_ELEMENTS
+from .rounding import joined
 
 Rearrange = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -22,12 +23,18 @@ def _pick(call: Call, parts: Sequence[Value], index: NDArray[Any]) -> tuple[Valu
     """Return the tensor of index's shape that picks from the elements of all parts laid end to end."""
     element = call.same_element(*parts)
     if all(isinstance(part, Constant) for part in parts):
-        arrays = [part.values.ravel() for part in parts if isinstance(part, Constant)]
-        return (Constant(exact.concatenate(arrays)[index], element),)
+        return (_picked([part for part in parts if isinstance(part, Constant)], element, index),)
     _check_not_empty(call, index)
     forms = [as_forms(part) for part in parts]
     joined = forms[0] if len(forms) == 1 else join(forms)
     return (take(joined, index),)
+
+
+def _picked(parts: Sequence[Constant], element: str, index: NDArray[Any]) -> Constant:
+    values = exact.concatenate([part.values.ravel() for part in parts])[index]
+    simple = all(part.size is None for part in parts)
+    size = None if simple else exact.concatenate([part.magnitude.ravel() for part in parts])[index]
+    return folded(values, element, size, joined(*(part.cost for part in parts)))
 
 
 def _check_not_empty(call: Call, index: Indices) -> None:
@@ -38,7 +45,7 @@ def _check_not_empty(call: Call, index: Indices) -> None:
 def _moved(call: Call, value: Value, rearrange: Rearrange) -> Value:
     """Return the tensor whose elements the function moves, given as an array."""
     if isinstance(value, Constant):
-        return Constant(rearrange(value.values), value.element)
+        return moved(value, rearrange)
     index = rearrange(positions(value.shape))
     _check_not_empty(call, index)
     return take(value, index)

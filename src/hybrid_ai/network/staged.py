@@ -15,6 +15,7 @@ from .errors import TooLarge
 from .exact import Exact, Integers
 from .forms import Forms, Shape, plain
 from .limits import MAX_STAGE_ENTRIES
+from .rounding import EXACT, Cost
 
 Kind = Literal["linear", "relu"]
 
@@ -49,11 +50,28 @@ class ExactStage:
 
 
 @dataclass(frozen=True, eq=False)
+class Rounding:
+    """What a float32 execution may change in a stage: |e_i| <= gamma_K (A M + a)_i + eta.
+
+    blocks: A, by increasing source, rounded up; None where it is the weights' absolute values. bias: a, (n,),
+    rounded up; None likewise. cost: gives K and eta.
+    """
+
+    blocks: tuple[Block, ...] | None
+    bias: NDArray[np.float64] | None
+    cost: Cost
+
+
+NO_ROUNDING = Rounding(None, None, EXACT)
+
+
+@dataclass(frozen=True, eq=False)
 class Stage:
     """z = sum over blocks of W h_source + bias, then max(z, 0) if the kind is "relu".
 
     blocks: by increasing source, none of them zero. bias: (n,) float64, nearest to the exact one.
-    exact_weights, exact_bias: the same numbers exactly, as arrays of float64 or Fractions.
+    exact_weights, exact_bias: the same numbers exactly, as arrays of float64 or Fractions. rounding: of a
+    float32 execution (by default there is none: the stage is computed exactly).
     """
 
     kind: Kind
@@ -61,6 +79,7 @@ class Stage:
     bias: NDArray[np.float64]
     exact_weights: tuple[Exact, ...]
     exact_bias: Exact
+    rounding: Rounding = NO_ROUNDING
 
     @property
     def size(self) -> int:
@@ -135,43 +154,58 @@ class StageBuilder:
 
     def append(self, kind: Kind, forms: Forms) -> Forms:
         """Append a stage over the forms and return its group as a tensor of the same shape."""
-        firsts = np.array(self._first)
-        sources = np.searchsorted(firsts, forms.variable, side="right") - 1
+        blocks, weights = self._blocks(forms)
+        bias = _settled(forms.constant)
+        rounding = self._rounding(forms)
+        stage = Stage(kind, blocks, _frozen(exact.nearest(bias)), weights, _frozen(bias), rounding)
+        self._first.append(self._first[-1] + self._sizes[-1])
+        self._sizes.append(forms.count)
+        self._stages.append(stage)
+        return plain(forms.shape, forms.element, self._first[-1])
+
+    def _blocks(self, forms: Forms) -> tuple[tuple[Block, ...], tuple[Exact, ...]]:
+        """The matrices of the forms by increasing source, as doubles and exactly."""
+        sources = np.searchsorted(np.array(self._first), forms.variable, side="right") - 1
         blocks, weights = [], []
         for source in np.unique(sources).tolist():
             matrix = self._matrix(forms, sources == source, source)
             weights.append(_frozen(matrix))
             blocks.append(Block(source, _frozen(exact.nearest(matrix))))
-        bias = forms.constant if exact.is_float(forms.constant) else exact.settle(forms.constant)
-        stage = Stage(kind, tuple(blocks), _frozen(exact.nearest(bias)), tuple(weights), _frozen(bias))
-        self._first.append(self._first[-1] + self._sizes[-1])
-        self._sizes.append(forms.size)
-        self._stages.append(stage)
-        return plain(forms.shape, forms.element, self._first[-1])
+        return tuple(blocks), tuple(weights)
+
+    def _rounding(self, forms: Forms) -> Rounding:
+        if forms.size is None:
+            return Rounding(None, None, forms.cost)
+        blocks, _ = self._blocks(forms.size)
+        upward = tuple(Block(block.source, _upward(block.weights)) for block in blocks)
+        return Rounding(upward, _upward(exact.nearest(_settled(forms.size.constant))), forms.cost)
 
     def _matrix(self, forms: Forms, terms: NDArray[np.bool_], source: int) -> Exact:
-        shape = (forms.size, self._sizes[source])
+        shape = (forms.count, self._sizes[source])
         self._entries += shape[0] * shape[1]
         if self._entries > MAX_STAGE_ENTRIES:
             raise TooLarge(f"stages of more than {MAX_STAGE_ENTRIES} matrix entries")
-        coefficient = forms.coefficient[terms]
-        if not exact.is_float(coefficient):
-            coefficient = exact.settle(coefficient)
+        coefficient = _settled(forms.coefficient[terms])
         zero = 0.0 if exact.is_float(coefficient) else Fraction(0)
         matrix: Exact = np.full(shape, zero, dtype=coefficient.dtype)
         matrix[forms.row[terms], forms.variable[terms] - self._first[source]] = coefficient
         return matrix
 
     def plain_group(self, forms: Forms) -> int | None:
-        """Return the group whose elements, all of them and in order, the tensor is, or None."""
-        if forms.row.size != forms.size or not np.array_equal(forms.row, np.arange(forms.size)):
+        """Return the group whose elements, all of them and in order, the tensor is, or None.
+
+        Sound because: what is computed with roundings is not the group, even where its form is.
+        """
+        if forms.cost.roundings > 0 or forms.size is not None:
+            return None
+        if forms.row.size != forms.count or not np.array_equal(forms.row, np.arange(forms.count)):
             return None
         if not (np.all(forms.coefficient == 1) and np.all(forms.constant == 0)):
             return None
         if forms.variable[0] not in self._first or not np.all(np.diff(forms.variable) == 1):
             return None
         group = self._first.index(int(forms.variable[0]))
-        return group if self._sizes[group] == forms.size else None
+        return group if self._sizes[group] == forms.count else None
 
     def cut(self, forms: Forms) -> Forms:
         """Return the tensor as a group, appending a linear stage unless it is one already."""
@@ -184,6 +218,15 @@ class StageBuilder:
             self.append("linear", output)
             group = len(self._stages)
         return StagedNetwork(self._sizes[0], tuple(self._stages), group, tuple(self._sizes))
+
+
+def _settled(values: Exact) -> Exact:
+    return values if exact.is_float(values) else exact.settle(values)
+
+
+def _upward(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Doubles that are not below the rationals they are nearest to."""
+    return _frozen(np.where(values > 0.0, np.nextafter(values, np.inf), 0.0))
 
 
 def _frozen(values: Exact) -> Exact:

@@ -9,9 +9,9 @@ from functools import cache
 from time import monotonic
 from typing import Literal, Protocol
 
-from hybrid_ai.bounds.arrays import Booleans, Floats, Integers, Net
+from hybrid_ai.bounds.arrays import Net
 from hybrid_ai.search.compiled.node import process_parallel, process_serial
-from hybrid_ai.search.compiled.records import Grid, Spec
+from hybrid_ai.search.compiled.records import Batch, Grid, Spec
 from hybrid_ai.search.kernel_cache import kernels_ready
 from hybrid_ai.search.reference_node import process_reference
 from hybrid_ai.search.signals import uninterrupted
@@ -24,24 +24,9 @@ LOAD_SECONDS = 4.0  # loading compiled kernels late in the search would overrun 
 
 
 class Process(Protocol):
-    """Processes a batch of boxes in place; `search.compiled.node.process_node` says what each array is."""
+    """Processes a batch of boxes in place; `search.compiled.node.process_node` says how each."""
 
-    def __call__(
-        self,
-        net: Net,
-        spec: Spec,
-        grid: Grid,
-        firsts: Integers,
-        lasts: Integers,
-        bounds: Floats,
-        opens: Booleans,
-        logs: Integers,
-        points: Floats,
-        steps: int,
-        results: Integers,
-        bests: Floats,
-        /,
-    ) -> None:
+    def __call__(self, net: Net, spec: Spec, grid: Grid, batch: Batch, steps: int, /) -> None:
         """Process every box."""
 
 

@@ -2,6 +2,7 @@
 tree.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from time import monotonic
@@ -13,14 +14,15 @@ from hybrid_ai.bounds.flat import FlatNetwork
 from hybrid_ai.certificate import Split, SplitNeuron
 from hybrid_ai.search.backend import COMPILED, Backend, processing
 from hybrid_ai.search.compiled.node import MAX_ROUNDS
-from hybrid_ai.search.compiled.records import CLOSED, EXHAUSTED, OUT_OF_RANGE
+from hybrid_ai.search.compiled.records import CLOSED, EXHAUSTED, HOPELESS, OUT_OF_RANGE, Batch
 from hybrid_ai.search.phases import MOST_UNSTABLE, decide_by_phases, unstable_count
 from hybrid_ai.search.problem import Problem, batch_size
 from hybrid_ai.search.tree import Tree
 
 SERIAL_BELOW = 16
 SLOPE_STEPS = 6
-NEAR = 1e-9  # a value this near to a violation, in doubles, is worth an exact evaluation
+NEAR = 1e-9
+FLOAT32_MARGIN = "float32: the margin is smaller than what rounding may change"
 PHASES_AFTER = 256  # boxes: easy problems are done before
 PHASES_WAIT = 3
 FIRST_WIDE_AXIS = 0x3F  # axes from here on are split with their coordinate written out
@@ -72,6 +74,9 @@ class Branch:
         decided: decided share of the volume.
         stuck: reason why the search can't go on, or "".
         candidates: points of the last batch that may violate.
+        near: a value this near to a violation, in doubles, is worth a closer look.
+        margin: least margin by which a disjunct was closed, in units of its rows.
+        penalty: most that float32 executions took off such a margin.
     """
 
     problem: Problem
@@ -84,6 +89,9 @@ class Branch:
     decided: float = 0.0
     stuck: str = ""
     candidates: list[np.ndarray] = field(default_factory=list)
+    near: float = NEAR
+    margin: float = math.inf
+    penalty: float = 0.0
 
     @property
     def open_bytes(self) -> int:
@@ -115,6 +123,22 @@ def _decided_share(before: _Open, first: np.ndarray, last: np.ndarray, steps: np
     return float(np.prod(new / old))
 
 
+def _batch(branch: Branch, nodes: list[_Open]) -> Batch:
+    count, inputs = len(nodes), int(branch.flat.size[0])
+    return Batch(
+        firsts=np.stack([node.first for node in nodes]),
+        lasts=np.stack([node.last for node in nodes]),
+        bounds=np.stack([node.bounds for node in nodes]),
+        opens=np.stack([node.is_open for node in nodes]),
+        logs=np.empty((count, _log_length(branch.problem, branch.flat)), np.int32),
+        points=np.zeros((count, inputs)),
+        results=np.empty((count, 4), np.int64),
+        bests=np.empty(count),
+        margins=np.full(count, np.inf),
+        penalties=np.zeros(count),
+    )
+
+
 def advance(branch: Branch, backend: Backend, deadline: float) -> None:
     """Bound one batch of the newest open boxes; boxes, leaves, stack, tree and candidates are updated.
 
@@ -126,48 +150,41 @@ def advance(branch: Branch, backend: Backend, deadline: float) -> None:
     problem, flat = branch.problem, branch.flat
     kernels = processing(backend, deadline)
     count = min(len(branch.stack), batch_size(flat, kernels.most))
-    batch = [branch.stack.pop() for _ in range(count)]
-    firsts = np.stack([node.first for node in batch])
-    lasts = np.stack([node.last for node in batch])
-    bounds = np.stack([node.bounds for node in batch])
-    opens = np.stack([node.is_open for node in batch])
-    logs = np.empty((count, _log_length(problem, flat)), np.int32)
-    points = np.zeros((count, firsts.shape[1]))
-    results = np.empty((count, 4), np.int64)
-    bests = np.empty(count)
+    nodes = [branch.stack.pop() for _ in range(count)]
+    batch = _batch(branch, nodes)
     parallel = branch.threads > 1 and count >= SERIAL_BELOW
     if parallel:
         numba.set_num_threads(branch.threads)
-    (kernels.parallel if parallel else kernels.serial)(
-        flat.net,
-        problem.spec,
-        problem.grid,
-        firsts,
-        lasts,
-        bounds,
-        opens,
-        logs,
-        points,
-        SLOPE_STEPS,
-        results,
-        bests,
-    )
-    nearest = int(bests.argmin())
-    branch.candidates = [points[nearest]] if bests[nearest] <= NEAR else []
-    branch.bounded += int(results[:, 3].sum())
-    for k, node in enumerate(batch):
-        status, axis, used = int(results[k, 0]), int(results[k, 1]), int(results[k, 2])
-        branch.tree.logs[node.number] = logs[k, :used].copy()
-        volume = node.volume * _decided_share(node, firsts[k], lasts[k], problem.grid.step)
+    process = kernels.parallel if parallel else kernels.serial
+    process(flat.net, problem.spec, problem.grid, batch, SLOPE_STEPS)
+    nearest = int(batch.bests.argmin())
+    branch.candidates = [batch.points[nearest]] if batch.bests[nearest] <= branch.near else []
+    branch.bounded += int(batch.results[:, 3].sum())
+    branch.margin = min(branch.margin, float(batch.margins.min()))
+    branch.penalty = max(branch.penalty, float(batch.penalties.max()))
+    for k, node in enumerate(nodes):
+        status, axis, used = (int(value) for value in batch.results[k, :3])
+        branch.tree.logs[node.number] = batch.logs[k, :used].copy()
+        first, last = batch.firsts[k], batch.lasts[k]
+        volume = node.volume * _decided_share(node, first, last, problem.grid.step)
         branch.decided += node.volume - volume
         if status == CLOSED:
             branch.leaves += 1
             branch.decided += volume
         elif status == OUT_OF_RANGE:
             branch.stuck = "rounding: a bound left the range in which error terms are sound"
+        elif status == HOPELESS:
+            branch.stuck = FLOAT32_MARGIN
+            branch.near = max(branch.near, float(batch.bests[k]))
+            branch.candidates.append(batch.points[k])
         else:
             node = replace(
-                node, first=firsts[k], last=lasts[k], bounds=bounds[k].copy(), is_open=opens[k], volume=volume
+                node,
+                first=first,
+                last=last,
+                bounds=batch.bounds[k].copy(),
+                is_open=batch.opens[k],
+                volume=volume,
             )
             in_time = monotonic() < deadline  # a batch of boxes decided by phases may take a minute
             if kernels is COMPILED and in_time and _worth_phases(branch, node, status == EXHAUSTED):

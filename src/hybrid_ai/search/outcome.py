@@ -1,7 +1,10 @@
 """What a search ends with: all of it untrusted until the checker or an exact evaluation has looked at it."""
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
+
+from hybrid_ai.bounds import Arithmetic
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,33 +26,55 @@ class Effort:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The search says that the property holds and hands a certificate; nobody has checked it yet."""
+    """The search says that the property holds and hands a certificate; nobody has checked it yet.
+
+    Attributes:
+        certificate: the evidence.
+        effort: what finding it took.
+        arithmetic: what it is about: "real", "float32" or "both".
+        margin: least bound that closed a disjunct, in units of its rows, infinite where none was needed.
+        penalty: most that float32 executions took off such a bound.
+        missed: why the claim is about real arithmetic alone where both were asked for, or None.
+    """
 
     certificate: bytes
     effort: Effort
+    arithmetic: Arithmetic = "real"
+    margin: float = math.inf
+    penalty: float = 0.0
+    missed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Refuted:
-    """A point of the input set whose exact outputs satisfy the unsafe condition.
+    """A point of the input set whose outputs satisfy the unsafe condition.
 
     Attributes:
         x: the point, exact.
         outputs: the network's outputs there, exact.
         effort: what finding it took.
+        exactly: whether the exact outputs violate; otherwise a float32 execution's do.
     """
 
     x: tuple[Fraction, ...]
     outputs: tuple[Fraction, ...]
     effort: Effort
+    exactly: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Neither, with a reason: timeout, memory, interrupted, rounding."""
+    """Neither, with a reason: timeout, memory, interrupted, rounding.
+
+    Attributes:
+        reason: why.
+        effort: what was spent.
+        limited: whether a limit or the user ended the search, so that nothing else can be tried.
+    """
 
     reason: str
     effort: Effort
+    limited: bool = False
 
 
 Outcome = Claimed | Refuted | Unknown

@@ -4,11 +4,12 @@ It takes the decisions of `search.compiled.node` but for the ascent on the lower
 logs. It searches while the kernels are being compiled, and is what their decisions are compared with.
 """
 
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from hybrid_ai.bounds.arrays import Booleans, Floats, Integers, Net
+from hybrid_ai.bounds.arrays import Booleans, Floats, Net
 from hybrid_ai.bounds.backends.reference import (
     Bounded,
     Group,
@@ -30,6 +31,7 @@ from hybrid_ai.search.compiled.records import (
     OUT_OF_RANGE,
     PAIR_WEIGHTS,
     SPLIT,
+    Batch,
     Grid,
     Spec,
 )
@@ -46,57 +48,61 @@ class _Question(NamedTuple):
     grid: Grid
 
 
-def process_reference(
-    net: Net,
-    spec: Spec,
-    grid: Grid,
-    firsts: Integers,
-    lasts: Integers,
-    bounds: Floats,
-    opens: Booleans,
-    logs: Integers,
-    points: Floats,
-    steps: int,
-    results: Integers,
-    bests: Floats,
-) -> None:
+def process_reference(net: Net, spec: Spec, grid: Grid, batch: Batch, steps: int) -> None:
     """Process every node of a batch as `search.compiled.node.process_serial` does, in place.
 
-    ``steps`` is ignored: there is no ascent on the lower slopes here, so a few more boxes are split.
+    ``steps`` is ignored: there is no ascent on the lower slopes here, so a few more boxes are split. A node
+    that float32 rounding alone keeps open is split like others.
     """
     question = _Question(net, spec, grid)
     with np.errstate(all="ignore"):
-        for b in range(firsts.shape[0]):
-            box = NodeBox(grid, firsts[b], lasts[b])
-            log: list[int] = []
-            status, position, rounds, best = _process(question, box, bounds[b], opens[b], log, points[b])
-            logs[b, : len(log)] = log
-            results[b] = status, position, len(log), rounds
-            bests[b] = best
+        for b in range(batch.firsts.shape[0]):
+            node = _Node(
+                NodeBox(grid, batch.firsts[b], batch.lasts[b]),
+                batch.bounds[b],
+                batch.opens[b],
+                batch.points[b],
+            )
+            status, position, rounds = _process(question, node)
+            batch.logs[b, : len(node.log)] = node.log
+            batch.results[b] = status, position, len(node.log), rounds
+            batch.bests[b], batch.margins[b], batch.penalties[b] = node.best, node.margin, node.penalty
 
 
-def _process(
-    question: _Question, box: NodeBox, bounds: Floats, is_open: Booleans, log: list[int], point: Floats
-) -> tuple[int, int, int, float]:
-    """Status, position to split on, times bounded, value at the point nearest to a violation."""
-    held, best = bounds.copy(), np.inf
+@dataclass(eq=False)
+class _Node:
+    """A node under way: its box, bounds (2, N), open disjuncts and point are the batch's own rows."""
+
+    box: NodeBox
+    bounds: Floats
+    is_open: Booleans
+    point: Floats
+    log: list[int] = field(default_factory=list)
+    best: float = np.inf
+    margin: float = np.inf
+    penalty: float = 0.0
+
+
+def _process(question: _Question, node: _Node) -> tuple[int, int, int]:
+    """Status, position to split on, times bounded."""
+    held, box, is_open = node.bounds.copy(), node.box, node.is_open
     for rounds in range(1, MAX_ROUNDS + 1):
         if rounds > 1:
-            log.append(LOG_TIGHTEN)
+            node.log.append(LOG_TIGHTEN)
         found = tighten(question.net, box.lower, box.upper, held)
         if found is None:
-            return OUT_OF_RANGE, -1, rounds, best
+            return OUT_OF_RANGE, -1, rounds
         groups, influence = found
         held = np.stack([np.concatenate([group[end] for group in groups]) for end in range(2)])
         rows = _bound_open_rows(question, groups, is_open)
-        if _close(question, groups, rows, is_open, log):
-            return CLOSED, -1, rounds, best
-        best = _try_points(question, rows, is_open, box, point, best)
-        if cut_box(question.spec, rows, is_open, box, log) > REQUEUE_KEPT:
+        if _close(question, groups, rows, node):
+            return CLOSED, -1, rounds
+        node.best = _try_points(question, rows, is_open, box, node.point, node.best)
+        if cut_box(question.spec, rows, is_open, box, node.log) > REQUEUE_KEPT:
             break
     position = _split(question, groups, influence, rows, is_open, box)
-    bounds[:] = held
-    return (SPLIT if position >= 0 else EXHAUSTED), position, rounds, best
+    node.bounds[:] = held
+    return (SPLIT if position >= 0 else EXHAUSTED), position, rounds
 
 
 def _bound_open_rows(question: _Question, groups: list[Group], is_open: Booleans) -> Bounded:
@@ -105,7 +111,8 @@ def _bound_open_rows(question: _Question, groups: list[Group], is_open: Booleans
     wanted = np.repeat(is_open, np.diff(spec.row_start))
     found = bound_rows(question.net, groups, spec.table[wanted], spec.offsets[wanted])
     count = spec.offsets.shape[0]
-    rows = Bounded(np.zeros_like(spec.table), np.zeros(count), np.zeros(count), np.full(count, -np.inf))
+    none = np.zeros((3, count))
+    rows = Bounded(np.zeros_like(spec.table), none[0], none[1], np.full(count, -np.inf), none[2])
     for whole, part in zip(rows, found, strict=True):
         whole[wanted] = part
     return rows
@@ -127,27 +134,37 @@ def _best_row(spec: Spec, rows: Bounded, d: int) -> int | None:
     return numbers.start + int(np.argmax(rows.value[mine] - rows.lost[mine]))
 
 
-def _close(
-    question: _Question, groups: list[Group], rows: Bounded, is_open: Booleans, log: list[int]
-) -> bool:
+class _Closing(NamedTuple):
+    """What closes a disjunct, as the log holds it, by which margin, and what rounding took off it."""
+
+    words: list[int]
+    margin: float
+    penalty: float
+
+
+def _close(question: _Question, groups: list[Group], rows: Bounded, node: _Node) -> bool:
     """Close what closes, in the log and in ``is_open``; true when no disjunct is left open."""
-    closings = {int(d): _closing(question, groups, rows, int(d)) for d in np.flatnonzero(is_open)}
-    words = [word for closing in closings.values() if closing for word in closing]
-    if all(closings.values()):
-        log += [LOG_LEAF, *words]
+    closings = {int(d): _closing(question, groups, rows, int(d)) for d in np.flatnonzero(node.is_open)}
+    found = [closing for closing in closings.values() if closing is not None]
+    words = [word for closing in found for word in closing.words]
+    node.margin = min([node.margin, *(closing.margin for closing in found)])
+    node.penalty = max([node.penalty, *(closing.penalty for closing in found)])
+    if len(found) == len(closings):
+        node.log += [LOG_LEAF, *words]
         return True
     if words:
-        log += [LOG_CLOSE, len(words), *words]
+        node.log += [LOG_CLOSE, len(words), *words]
     for d, closing in closings.items():
-        is_open[d] = closing is None
+        node.is_open[d] = closing is None
     return False
 
 
-def _closing(question: _Question, groups: list[Group], rows: Bounded, d: int) -> list[int] | None:
-    """A closing of disjunct ``d`` as the log holds it: by the first row that does, else by the best pair."""
+def _closing(question: _Question, groups: list[Group], rows: Bounded, d: int) -> _Closing | None:
+    """A closing of disjunct ``d``: by the first row that does, else by the best pair."""
     for row in all_rows(question.spec, d):
-        if rows.value[row] > 2.0 * rows.lost[row]:
-            return [d, BY_ROW, row]
+        value, lost = float(rows.value[row]), float(rows.lost[row])
+        if value > 2.0 * lost:
+            return _Closing([d, BY_ROW, row], value - lost, float(rows.penalty[row]))
     pair = _best_pair(question.spec, groups[0], rows, d)
     if pair is None:
         return None
@@ -158,7 +175,10 @@ def _closing(question: _Question, groups: list[Group], rows: Bounded, d: int) ->
     # The error of storing is charged for each row of its own, whatever cancels in the sum.
     magnitude = np.concatenate([group.magnitude for group in groups])
     lost = joined.lost[0] + shares @ (np.abs(offsets) + np.abs(table) @ magnitude) * 2.0**-50
-    return [d, BY_PAIR, p, q, weight] if joined.value[0] > 2.0 * lost else None
+    if not joined.value[0] > 2.0 * lost:
+        return None
+    margin, penalty = (joined.value[0] - lost) / PAIR_WEIGHTS, joined.penalty[0] / PAIR_WEIGHTS
+    return _Closing([d, BY_PAIR, p, q, weight], float(margin), float(penalty))
 
 
 def _best_pair(spec: Spec, box: Group, rows: Bounded, d: int) -> tuple[int, int, int] | None:
@@ -206,7 +226,7 @@ def forward_point(net: Net, x: Floats) -> Floats:
     values = np.concatenate([x, net.bias[x.shape[0] :]])
     for g in range(1, net.size.shape[0]):
         z = values[places(net, g)]
-        for source, weights in blocks(net, g):
+        for source, weights, _ in blocks(net, g):
             z += weights @ values[places(net, source)]
         z[:] = stage_kind(net, g).output(z, z)[0]
     return values

@@ -1,13 +1,14 @@
 """The search: attack, branch and bound with attacks in between, and the certificate of a finished tree."""
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from time import monotonic
 
 import numpy as np
 
-from hybrid_ai.bounds.flat import flatten
+from hybrid_ai.bounds import Arithmetic, TooManyRoundings, flatten
 from hybrid_ai.certificate import Header, encode_certificate
 from hybrid_ai.network import Model, evaluate_exact
 from hybrid_ai.search.attack import (
@@ -24,15 +25,22 @@ from hybrid_ai.search.outcome import Claimed, Effort, Outcome, Refuted, Unknown
 from hybrid_ai.search.problem import OutOfRange, Problem, make_problem
 from hybrid_ai.search.signals import handlers_wait_for_kernels
 from hybrid_ai.search.tree import encode_tree
-from hybrid_ai.spec import InputPolytope, Property, normal_form
+from hybrid_ai.spec import InputPolytope, Property, float32_polytope, normal_form
 
 MOST_SAMPLES_CONFIRMED = 3
 ATTACK_AT = (1_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 512_000)
 
 
+# Whether a float32 execution violates at a point of the input set, which it rounds itself.
+Runtime = Callable[[tuple[Fraction, ...]], bool]
+
+
 @dataclass(frozen=True, eq=False)
 class _Case:
-    problem: Problem
+    """A polytope as attacked (its exact points) and as bounded (whatever the network may read)."""
+
+    attacked: Problem
+    bounded: Problem
     attack: Attack
 
 
@@ -53,8 +61,13 @@ def run_search(
     seed: int = 0,
     backend: Backend = "auto",
     report: Callable[[Progress], None] | None = None,
+    arithmetic: Arithmetic = "real",
+    runtime: Runtime | None = None,
 ) -> Outcome:
     """Search until the property is claimed, refuted or the budget is spent.
+
+    Where both arithmetics are asked for, one tree shows both; where float32 rounding alone makes that
+    impossible, real arithmetic is claimed for itself.
 
     Args:
         model: the network and its file's digest.
@@ -66,6 +79,8 @@ def run_search(
             reference backend while they are compiled in the background. Such a cold search may give
             another certificate than a warm one, equally valid.
         report: called after each batch of boxes.
+        arithmetic: what is to be claimed.
+        runtime: tells whether a float32 execution violates at a point; without it, float32 is never refuted.
 
     Returns:
         `Claimed`, `Refuted` or `Unknown`; Ctrl-C gives unknown: interrupted.
@@ -79,23 +94,42 @@ def run_search(
             f"the property has {prop.n_inputs} inputs and {prop.n_outputs} outputs, "
             f"the model {model.n_inputs} and {model.n_outputs}"
         )
-    return _Search(model, prop, property_sha256, budget, seed, backend, report).run()
+    question = _Question(model, prop, property_sha256, runtime)
+    outcome = _Search(question, arithmetic, budget, seed, backend, report).run()
+    if arithmetic != "both" or not isinstance(outcome, Unknown) or outcome.limited:
+        return outcome
+    again = _Search(question, "real", budget, seed, backend, report).run()
+    effort = replace(
+        again.effort,
+        bounded=outcome.effort.bounded + again.effort.bounded,
+        seconds=outcome.effort.seconds + again.effort.seconds,
+    )
+    if isinstance(again, Claimed):
+        return replace(again, effort=effort, missed=outcome.reason)
+    return replace(again, effort=effort)
+
+
+@dataclass(frozen=True, eq=False)
+class _Question:
+    model: Model
+    prop: Property
+    property_sha256: str
+    runtime: Runtime | None
 
 
 class _Search:
     def __init__(
         self,
-        model: Model,
-        prop: Property,
-        property_sha256: str,
+        question: _Question,
+        arithmetic: Arithmetic,
         budget: Budget,
         seed: int,
         backend: Backend,
         report: Callable[[Progress], None] | None,
     ) -> None:
-        self._model = model
-        self._property = prop
-        self._property_sha256 = property_sha256
+        self._question = question
+        self._model = question.model
+        self._arithmetic = arithmetic
         self._budget = budget
         self._backend = backend
         self._report = report
@@ -109,19 +143,25 @@ class _Search:
         try:
             with handlers_wait_for_kernels():
                 return self._run()
-        except OutOfRange as error:
+        except (OutOfRange, TooManyRoundings) as error:
             return Unknown(str(error), self._effort())
         except KeyboardInterrupt:
-            return Unknown("interrupted", self._effort())
+            return Unknown("interrupted", self._effort(), limited=True)
 
     def _run(self) -> Outcome:
-        flat = flatten(self._model.staged)
+        if self._arithmetic != "real" and self._model.graph.element != "float32":
+            return Unknown("float32: the model reads float64; ask for real arithmetic", self._effort())
+        flat = flatten(self._model.staged, self._arithmetic)
         first = int(flat.offset[flat.output_group])
         outputs = slice(first, first + int(flat.size[flat.output_group]))
-        for polytope in normal_form(self._property).polytopes:
-            problem = make_problem(flat, polytope)
-            self._cases.append(_Case(problem, make_attack(self._model.staged, problem, outputs)))
-            self._branches.append(start(problem, flat, self._budget.threads))
+        for polytope in normal_form(self._question.prop).polytopes:
+            attacked = make_problem(flat, polytope)
+            bounded = attacked
+            if self._arithmetic != "real":
+                read = float32_polytope(polytope, with_reals=self._arithmetic == "both")
+                bounded = make_problem(flat, read)
+            self._cases.append(_Case(attacked, bounded, make_attack(self._model.staged, attacked, outputs)))
+            self._branches.append(start(bounded, flat, self._budget.threads))
         found = self._attack_first()
         if found is not None:
             return found
@@ -130,16 +170,23 @@ class _Search:
             outcome = self._branch(case, branch)
             if outcome is not None:
                 return outcome
-            trees.append(encode_tree(case.problem, flat, branch.tree))
-        header = Header(bytes.fromhex(self._model.sha256), bytes.fromhex(self._property_sha256))
-        return Claimed(encode_certificate(header, trees), self._effort())
+            trees.append(encode_tree(case.bounded, flat, branch.tree))
+        header = Header(
+            bytes.fromhex(self._model.sha256),
+            bytes.fromhex(self._question.property_sha256),
+            self._arithmetic,
+        )
+        margin = min((branch.margin for branch in self._branches), default=math.inf)
+        penalty = max((branch.penalty for branch in self._branches), default=0.0)
+        certificate = encode_certificate(header, trees)
+        return Claimed(certificate, self._effort(), self._arithmetic, margin, penalty)
 
     def _attack_first(self) -> Outcome | None:
         """Sample every polytope, bound its root, and descend only where the root stays open."""
         deadline = self._budget.deadline
         for case, branch in zip(self._cases, self._branches, strict=True):
             if monotonic() > deadline:
-                return Unknown("timeout", self._effort())
+                return Unknown("timeout", self._effort(), limited=True)
             samples = sample_attack(case.attack, self._generator)
             found = self._confirm(case, samples[:MOST_SAMPLES_CONFIRMED])
             if found is None:
@@ -160,7 +207,7 @@ class _Search:
             if pending and state.bounded >= pending[0]:
                 pending.pop(0)
                 candidates += restart_attack(case.attack, self._generator, self._budget.deadline)
-            refuted = self._confirm(case, candidates)
+            refuted = self._confirm(case, candidates, state.near)
             if refuted:
                 found.append(refuted)
             self._tell()
@@ -169,21 +216,24 @@ class _Search:
         reason = run_until(branch, self._budget, on_batch, self._backend)
         if found:
             return found[0]
-        return Unknown(reason, self._effort()) if reason else None
+        limited = reason.startswith(("timeout", "memory"))
+        return Unknown(reason, self._effort(), limited) if reason else None
 
-    def _confirm(self, case: _Case, points: list[np.ndarray]) -> Refuted | None:
-        """The first point that violates exactly; floating point only chooses which points are worth it."""
+    def _confirm(self, case: _Case, points: list[np.ndarray], near: float = NEAR) -> Refuted | None:
+        """The first point that violates; floating point only chooses which points are worth a look."""
         for x in points:
-            if not self._promising(case, x):
+            if value_at(case.attack, x) > near:
                 continue
-            exact = exact_point(x, case.problem.polytope)
+            exact = exact_point(x, case.attacked.polytope)
             y = evaluate_exact(self._model.staged, exact)
-            if self._property.holds_unsafe(exact, y):
+            if self._arithmetic != "float32" and self._question.prop.holds_unsafe(exact, y):
                 return Refuted(exact, tuple(y), self._effort())
+            if self._arithmetic != "real" and self._computed_violates(exact):
+                return Refuted(exact, tuple(y), self._effort(), exactly=False)
         return None
 
-    def _promising(self, case: _Case, x: np.ndarray) -> bool:
-        return value_at(case.attack, x) <= NEAR
+    def _computed_violates(self, x: tuple[Fraction, ...]) -> bool:
+        return self._question.runtime is not None and self._question.runtime(x)
 
     def _effort(self) -> Effort:
         done = sum(branch.decided for branch in self._branches)

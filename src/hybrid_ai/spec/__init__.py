@@ -2,6 +2,8 @@
 
 from .builders import Requirement, linear, local_robustness, output_range
 from .errors import SpecError, SpecificationError, UnsupportedSpec
+from .float32 import float32_polytope
+from .literals import nearest_float32
 from .normal_form import EmptyBox, InputPolytope, NormalForm, normal_form
 from .printer import to_vnnlib
 from .property import And, Atom, Formula, Or, Property, violated
@@ -23,6 +25,8 @@ __all__ = [
     "linear",
     "local_robustness",
     "normal_form",
+    "float32_polytope",
+    "nearest_float32",
     "output_range",
     "read_vnnlib",
     "to_vnnlib",

@@ -15,6 +15,8 @@ Number = int | str | float | Decimal | Fraction
 # limit, and so that every number prints as a literal that the reader takes.
 MAX_BITS = 13_000
 _MAX_LENGTH = 4_000
+# From here on, rounding to the nearest float32 gives infinity.
+FLOAT32_LIMIT = 2**128 - 2**103
 _MAX_EXPONENT = 4_000
 
 _LITERAL = re.compile(r"(-?)(?:([0-9]+)\.?([0-9]*)|\.([0-9]+))(?:[eE]([+-]?[0-9]+))?", re.ASCII)
@@ -56,6 +58,21 @@ def parse_literal(text: str) -> Fraction | None:
     if exponent >= 0:
         return bounded(Fraction(mantissa * 10**exponent))
     return bounded(Fraction(mantissa, 10**-exponent))
+
+
+def nearest_float32(value: Fraction) -> Fraction:
+    """Return the value rounded to the nearest float32, ties to even; subnormals are kept.
+
+    Arguments: value: below FLOAT32_LIMIT in absolute value.
+    """
+    if value == 0:
+        return value
+    size = abs(value)
+    exponent = size.numerator.bit_length() - size.denominator.bit_length()
+    if size < Fraction(2) ** exponent:
+        exponent -= 1
+    step = Fraction(2) ** (max(exponent, -126) - 23)
+    return round(value / step) * step
 
 
 def exact(value: Number) -> Fraction:

@@ -232,7 +232,8 @@ def _finite(box: _Box, prop: Property) -> tuple[tuple[Fraction, ...], tuple[Frac
         for name, bounds in (("lower", box.lower), ("upper", box.upper)):
             if axis not in bounds:
                 raise UnsupportedSpec(
-                    f"X_{axis} has no {name} bound in some part of the input set: assert one", prop.file
+                    f"{prop.input_name(axis)} has no {name} bound in some part of the input set: assert one",
+                    prop.file,
                 )
     axes = range(prop.n_inputs)
     return tuple(box.lower[axis].value for axis in axes), tuple(box.upper[axis].value for axis in axes)

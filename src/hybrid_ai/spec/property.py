@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Literal
 
 from .errors import SpecError, UnsupportedSpec
 from .literals import is_bounded
@@ -73,9 +74,13 @@ class Property:
 
     Arguments: n_inputs, n_outputs: at least 1; unsafe: the condition, stored flattened (an And has no And
     among its children, an Or no Or, neither has a single child; the order of the conjuncts of the
-    disjunctive normal form is unchanged); source: the bytes of the file as given; file: its name.
-    Raises SpecError for an atom that is not well-formed, UnsupportedSpec when And and Or alternate more
-    than MAX_DEPTH times.
+    disjunctive normal form is unchanged); source: the bytes of the file as given; file: its name;
+    instances: how many instances of one network the inputs and outputs are of, concatenated, at least 1;
+    element: what the values are, None where the property does not say; certain: a condition that implies
+    `unsafe`, stored flattened, None when it is the same. They differ where a literal has two readings:
+    `unsafe` holds in one of them and is for proving, `certain` holds in both and is for refuting.
+    Raises SpecError for an atom that is not well-formed, for inputs or outputs that are no multiple of the
+    instances and for other elements, UnsupportedSpec when And and Or alternate more than MAX_DEPTH times.
     """
 
     n_inputs: int
@@ -83,14 +88,35 @@ class Property:
     unsafe: Formula
     source: bytes | None = field(compare=False, default=None, repr=False)
     file: str | None = field(compare=False, default=None)
+    instances: int = 1
+    element: Literal["real", "float32"] | None = None
+    certain: Formula | None = None
 
     def __post_init__(self) -> None:
         if self.n_inputs < 1 or self.n_outputs < 1:
             raise SpecError("a property needs at least one input and one output: declare them", self.file)
-        object.__setattr__(self, "unsafe", _flattened(self))
+        if self.instances < 1 or self.n_inputs % self.instances or self.n_outputs % self.instances:
+            raise SpecError(
+                f"{self.n_inputs} inputs and {self.n_outputs} outputs are not those of {self.instances}"
+                " instances: give a multiple",
+                self.file,
+            )
+        if self.element not in (None, "real", "float32"):
+            raise SpecError(f"element type {self.element!r} is not supported: use real or float32", self.file)
+        object.__setattr__(self, "unsafe", _flattened(self.unsafe, self))
+        if self.certain is not None:
+            certain = _flattened(self.certain, self)
+            object.__setattr__(self, "certain", None if certain == self.unsafe else certain)
+
+    def input_name(self, index: int) -> str:
+        """Return the input as a message calls it: X_3, or with several instances X_3 and whose it is."""
+        if self.instances == 1:
+            return f"X_{index}"
+        instance, element = divmod(index, self.n_inputs // self.instances)
+        return f"X_{index} (input {element} of instance {instance})"
 
     def holds_unsafe(self, x: Sequence[Fraction], y: Sequence[Fraction]) -> bool:
-        """Tell whether the unsafe condition holds at x and y.
+        """Tell whether the unsafe condition holds at x and y, in every reading of its literals.
 
         Arguments: x, y: n_inputs and n_outputs numbers, Fraction or int.
         Raises SpecError for wrong lengths and for floats, with which evaluation would round.
@@ -103,14 +129,15 @@ def violated(prop: Property, x: Sequence[Fraction], y: Sequence[Fraction]) -> li
     """Return the first conjunct of the unsafe condition that holds at x and y, or None.
 
     Arguments: as Property.holds_unsafe. The atoms stand in the order of the property; the conjunct is the
-    first satisfied one of the disjunctive normal form.
+    first satisfied one of the disjunctive normal form, of `certain` where the property has one.
+    Sound because: `certain` implies the condition in every reading of its literals.
     """
     for name, values, count in (("input", x, prop.n_inputs), ("output", y, prop.n_outputs)):
         if len(values) != count:
             raise SpecError(f"{len(values)} {name} values for {count} {name}s: pass one each", prop.file)
         if not all(isinstance(value, (int, Fraction)) for value in values):
             raise SpecError(f"an {name} value is not exact: pass Fraction(value)", prop.file)
-    return _satisfied(prop.unsafe, x, y)
+    return _satisfied(prop.unsafe if prop.certain is None else prop.certain, x, y)
 
 
 def _satisfied(formula: Formula, x: Sequence[Fraction], y: Sequence[Fraction]) -> list[Atom] | None:
@@ -140,10 +167,10 @@ class _Group:
     depth: int
 
 
-def _flattened(prop: Property) -> Formula:
-    """Flatten the formula without recursion, so that any nesting of the input is handled."""
+def _flattened(formula: Formula, prop: Property) -> Formula:
+    """Flatten a formula of the property without recursion, so that any nesting of the input is handled."""
     order: list[Formula] = []
-    todo: list[Formula] = [prop.unsafe]
+    todo: list[Formula] = [formula]
     while todo:
         node = todo.pop()
         order.append(node)

@@ -8,15 +8,19 @@ from collections.abc import Iterator
 
 from .errors import SpecError, UnsupportedSpec
 
-_TOKEN = re.compile(
-    r"""[ \t\r\n]+ | ;[^\n]*                        # skipped
-      | ([()])
-      | ([A-Za-z0-9~!@$%^&*_+=<>.?/:\#-]+)          # symbol or number
-      | ("[^"]*" | \|[^|\\]*\|)                      # string or quoted symbol
-      | (.)                                         # anything else is an error""",
-    re.VERBOSE | re.ASCII | re.DOTALL,
+_SKIPPED = r"[ \t\r\n]+ | ;[^\n]*"
+_COMMON = r"(?P<parenthesis>[()]) | (?P<symbol>[A-Za-z0-9~!@$%^&*_+=<>.?/:\#-]+)"  # or number
+_OTHER = r"(?P<other>.)"  # is an error
+_FLAGS = re.VERBOSE | re.ASCII | re.DOTALL
+_TOKEN_1 = re.compile(rf"""{_SKIPPED} | {_COMMON} | (?P<quoted>"[^"]*" | \|[^|\\]*\|) | {_OTHER}""", _FLAGS)
+# Possessive (+): text without a closing bracket must not be tried in every split.
+_TOKEN_2 = re.compile(
+    rf"""{_SKIPPED} | {_COMMON}
+      | (?P<quoted>"(?:[^"\\]++ | \\.)*+")
+      | (?P<bracket>\[(?:[^\[\]();"]++ | ;[^\n]*+\n)*+\])
+      | {_OTHER}""",
+    _FLAGS,
 )
-_PARENTHESIS, _SYMBOL, _QUOTED, _OTHER = 1, 2, 3, 4
 
 
 class SourceText:
@@ -42,14 +46,19 @@ class SourceText:
 
 
 class Node:
-    """A token, or a list of nodes (`children` is then not None); `offset` is where it starts."""
+    """A token, or a list of nodes (`children` is then not None).
 
-    __slots__ = ("children", "offset", "text")
+    `offset` is where it starts. In VNN-LIB 2.0, brackets belong to the token before them: `text` is then
+    that of both, so that it equals no keyword, and `bracket` is where they start.
+    """
+
+    __slots__ = ("bracket", "children", "offset", "text")
 
     def __init__(self, offset: int, text: str, children: list[Node] | None = None) -> None:
         self.offset = offset
         self.text = text
         self.children = children
+        self.bracket: int | None = None
 
     @property
     def head(self) -> str | None:
@@ -70,19 +79,23 @@ class Node:
         return repr(self.text if len(self.text) <= 40 else self.text[:37] + "...")
 
 
-def commands(source: SourceText) -> Iterator[Node]:
+def commands(source: SourceText, with_brackets: bool = False) -> Iterator[Node]:
     """Yield the top-level lists of the text, one after the other.
 
+    Arguments: with_brackets: whether to read the tokens of VNN-LIB 2.0 instead of 1.0.
     Raises SpecError for unbalanced parentheses, stray tokens and characters. Nesting depth is unlimited.
     """
     open_lists: list[Node] = []
-    for match in _TOKEN.finditer(source.text):
-        kind = match.lastindex
+    for match in (_TOKEN_2 if with_brackets else _TOKEN_1).finditer(source.text):
+        kind = match.lastgroup
         if kind is None:
             continue
         offset, token = match.start(), match.group()
-        if kind == _OTHER:
-            raise source.error(offset, _unexpected(token))
+        if kind == "other":
+            raise source.error(offset, _unexpected(token, with_brackets))
+        if kind == "bracket":
+            _append_bracket(source, open_lists, offset, token)
+            continue
         if token == "(":
             open_lists.append(Node(offset, "", []))
             continue
@@ -104,7 +117,18 @@ def commands(source: SourceText) -> Iterator[Node]:
         raise source.error(open_lists[0].offset, "'(' is never closed: add the missing ')'")
 
 
-def _unexpected(character: str) -> str:
-    if character in '"|':
+def _append_bracket(source: SourceText, open_lists: list[Node], offset: int, token: str) -> None:
+    siblings = open_lists[-1].children if open_lists else None
+    last = siblings[-1] if siblings else None
+    if last is None or last.children is not None or last.bracket is not None:
+        raise source.error(offset, "'[' does not follow a name: write for example X[0]")
+    last.text += token
+    last.bracket = offset
+
+
+def _unexpected(character: str, with_brackets: bool) -> str:
+    if character == '"' or (character == "|" and not with_brackets):
         return f"{character} is never closed: add the second {character}"
+    if character == "[" and with_brackets:
+        return "[ is never closed: add the missing ]"
     return f"unexpected character {character!a}: only comments may hold it"

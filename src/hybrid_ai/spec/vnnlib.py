@@ -1,4 +1,4 @@
-"""Reader of VNN-LIB 1.0 files."""
+"""Reader of VNN-LIB files: what is common to the versions, and version 1.0."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import IO
 from .errors import SpecError
 from .property import And, Formula, Property
 from .sexpr import Node, SourceText, commands
-from .vnnlib_formula import FormulaReader, Variable
+from .terms import Variable
+from .vnnlib2 import is_version_2, read_query
+from .vnnlib_formula import Declared, FormulaReader
 
 # Of the text, after unpacking: a small gzip file may unpack to far more than memory holds.
 MAX_BYTES = 2**28 - 1
@@ -36,15 +38,18 @@ _MAX_INDEX_DIGITS = 9
 
 
 def read_vnnlib(source: str | Path | bytes) -> Property:
-    """Read a VNN-LIB 1.0 property, which states the unsafe condition.
+    """Read a VNN-LIB 1.0 or 2.0 property, which states the unsafe condition.
 
-    Arguments: source: the path of a file, or the bytes of one; either may be gzip-packed.
+    Arguments: source: the path of a file, or the bytes of one; either may be gzip-packed. A text whose
+    first command is `vnnlib-version` is 2.0, any other 1.0.
     Raises SpecError for a file that is missing or malformed, UnsupportedSpec for one that is well-formed
-    but beyond VNN-LIB 1.0 with linear real arithmetic. Both name file, line and column.
+    but beyond what docs/formats/vnnlib.md lists. Both name file, line and column.
     Sound because: literals become exact rationals, and a command that is not understood is refused.
     """
     given, file = (source, "<bytes>") if isinstance(source, bytes) else _read_file(source)
     text = SourceText(_decoded(_unpacked(given, file), file), file)
+    if is_version_2(text):
+        return read_query(text, given)
     reader = _PropertyReader(text)
     for command in commands(text):
         reader.take(command)
@@ -118,7 +123,7 @@ class _PropertyReader:
 
     def __init__(self, source: SourceText) -> None:
         self._source = source
-        self._variables: dict[str, Variable] = {}
+        self._variables: dict[str, Declared] = {}
         self._formulas = FormulaReader(source, self._variables)
         self._asserts: list[Formula] = []
         self._ended_by: str | None = None
@@ -156,7 +161,8 @@ class _PropertyReader:
         shown = Node(command.offset, command.head or "").shown()
         if command.head in _VERSION_2:
             return self._source.unsupported(
-                command.offset, f"{shown} belongs to VNN-LIB 2.0, which is not supported: write VNN-LIB 1.0"
+                command.offset,
+                f"{shown} belongs to VNN-LIB 2.0: begin the file with (vnnlib-version <2.0>)",
             )
         if command.head in _KNOWN_COMMANDS:
             return self._source.unsupported(
@@ -205,7 +211,7 @@ class _PropertyReader:
             raise self._source.error(
                 name.offset, f"{name.text} is already declared in line {line}: remove one declaration"
             )
-        self._variables[name.text] = Variable(match[1] == "Y", int(match[2]), name.offset)
+        self._variables[name.text] = Declared(Variable(match[1] == "Y", int(match[2])), name.offset)
 
     def finish(self, given: bytes) -> Property:
         """Return the property of all commands taken; given: the bytes of the file."""
@@ -220,17 +226,18 @@ class _PropertyReader:
         return Property(n_inputs, n_outputs, And(tuple(self._asserts)), given, self._source.file)
 
     def _count(self, letter: str, is_output: bool) -> int:
-        variables = [variable for variable in self._variables.values() if variable.is_output == is_output]
-        if not variables:
+        declared = [each for each in self._variables.values() if each.variable.is_output == is_output]
+        if not declared:
             raise self._source.error(
                 len(self._source.text), f"no {letter} is declared: add (declare-const {letter}_0 Real)"
             )
-        indices = {variable.index for variable in variables}
+        indices = {each.variable.index for each in declared}
         missing = next(index for index in range(len(indices) + 1) if index not in indices)
-        for variable in variables:
-            if variable.index > missing:
+        for each in declared:
+            if each.variable.index > missing:
                 raise self._source.error(
-                    variable.offset,
-                    f"{letter}_{variable.index} is declared, {letter}_{missing} is not: number without gaps",
+                    each.offset,
+                    f"{letter}_{each.variable.index} is declared, {letter}_{missing} is not:"
+                    " number without gaps",
                 )
         return len(indices)

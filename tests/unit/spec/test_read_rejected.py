@@ -158,9 +158,9 @@ def test_whole_file_is_malformed(text: str, line: int, column: int, phrase: str)
     check(SpecError, text, line, column, phrase)
 
 
-def test_version_2_is_refused_by_name_before_the_rest_is_looked_at() -> None:
-    text = "(vnnlib-version <2.0>)\n(declare-network N (declare-input X Real [1,5]))"
-    check(UnsupportedSpec, text, 1, 1, "VNN-LIB 2.0")
+def test_a_version_that_does_not_stand_first_is_refused_by_name() -> None:
+    text = "(declare-const X_0 Real)\n(vnnlib-version <2.0>)\n(declare-network N (declare-input X real [5]))"
+    check(UnsupportedSpec, text, 2, 1, "begin the file with (vnnlib-version <2.0>)")
 
 
 def test_bytes_that_are_not_utf8_are_located() -> None:

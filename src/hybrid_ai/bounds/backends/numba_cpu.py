@@ -6,7 +6,9 @@ left out.
 Sound because: every computed coefficient is taken as it is, and what each substitution of
 ``z = W h + b`` can lose by rounding is bounded by ``sum |B_i| Q_i`` with
 ``Q = gamma (|W| M + |b|) + 2u Z``, in any order of summation, with or without fused multiply-add (the
-lemma is in docs/formats/certificate.md, section 8; the constants here are at least as large).
+lemma is in docs/formats/certificate.md, section 8; the constants here are at least as large). What a float32
+execution changes in ``z`` is at most the deviation ``E = gamma_K (A M + a) + eta`` (section 6), and costs
+``|B_i| E_i``.
 Source: CROWN (Zhang et al. 2018, arXiv:1811.00866, theorem 3.2), with adaptive lower slopes.
 """
 
@@ -20,6 +22,7 @@ INFLATE = 1.0 + 2.0**-40
 FINAL = 1.0 + 2.0**-18
 LIMIT = 2.0**100
 UNIT = 2.0**-53
+OVERFLOW = 2.0**-20  # eta is 2^-120 G (1 + H): beyond it a float32 partial sum might pass 2^100
 ROWS_AT_ONCE = 128  # coefficient rows carried together: they stay in the second-level cache
 
 
@@ -35,10 +38,15 @@ def dot(a: Floats, b: Floats) -> float:
 @compiled
 def block_matrix(net: Net, block: int, g: int) -> Floats:
     """Weights of a block of stage ``g`` as a matrix (view)."""
+    return _block_view(net, net.weights, block, g)
+
+
+@compiled
+def _block_view(net: Net, entries: Floats, block: int, g: int) -> Floats:
     rows = net.size[g]
     columns = net.size[net.block_source[block]]
     first = net.block_weights[block]
-    return net.weights[first : first + rows * columns].reshape((rows, columns))
+    return entries[first : first + rows * columns].reshape((rows, columns))
 
 
 @compiled_any_order
@@ -49,10 +57,12 @@ def relax_rows(
     intercept: Floats,
     bias: Floats,
     error: Floats,
+    deviation: Floats,
     gamma: float,
     out: Floats,
     constant: Floats,
     lost: Floats,
+    penalty: Floats,
 ) -> None:
     """Coefficients on a stage's outputs become coefficients on its pre-activations; constant and error
     grow.
@@ -63,14 +73,17 @@ def relax_rows(
         total = 0.0
         wrong = 0.0
         slack = 0.0
+        bent = 0.0
         for i in range(low.shape[0]):
             positive = row[i] >= 0.0
             value = row[i] * (low[i] if positive else high[i])
             target[i] = value
             total += value * bias[i]
+            bent += abs(value) * deviation[i]
             wrong += abs(value) * error[i]
             slack += 0.0 if positive else row[i] * intercept[i]
-        constant[r] += total + slack
+        constant[r] += total + slack - bent
+        penalty[r] += bent
         lost[r] += wrong - slack * gamma
 
 
@@ -155,10 +168,12 @@ def backward(net: Net, node: Node, top: int, rows: int, work: Work) -> None:
             node.intercept[a:b],
             net.bias[a:b],
             node.step_error[a:b],
+            node.deviation[a:b],
             net.gamma,
             scaled,
             work.constant,
             work.lost,
+            work.penalty,
         )
         for block in range(net.block_start[g], net.block_start[g + 1]):
             c = net.offset[net.block_source[block]]
@@ -209,6 +224,7 @@ def set_box(net: Net, node: Node, lower: Floats, upper: Floats) -> None:
 @compiled_any_order
 def _interval_block(
     weights: Floats,
+    sizes: Floats,
     middle: Floats,
     radius: Floats,
     magnitude: Floats,
@@ -216,34 +232,39 @@ def _interval_block(
     spread: Floats,
     total: Floats,
 ) -> None:
-    """Add one block's share of interval centre, interval radius and absolute sum of each row."""
+    """Add one block's share of interval centre, interval radius and size of each row."""
     for i in range(weights.shape[0]):
         w = weights[i]
+        a = sizes[i]
         x = 0.0
         y = 0.0
         z = 0.0
         for k in range(weights.shape[1]):
             x += w[k] * middle[k]
             y += abs(w[k]) * radius[k]
-            z += abs(w[k]) * magnitude[k]
+            z += a[k] * magnitude[k]
         center[i] += x
         spread[i] += y
         total[i] += z
 
 
 @compiled
-def _interval_stage(net: Net, node: Node, g: int, center: Floats, spread: Floats, total: Floats) -> None:
-    """Interval bounds of stage ``g`` intersected with the bounds held; sets the step error (without Z)."""
+def _interval_stage(net: Net, node: Node, g: int, center: Floats, spread: Floats, total: Floats) -> bool:
+    """Interval bounds of stage ``g`` intersected with the bounds held; sets deviation and step error (without
+    Z); false when a float32 execution might overflow.
+    """
     n = net.size[g]
     for i in range(n):
         center[i] = net.bias[net.offset[g] + i]
         spread[i] = 0.0
-        total[i] = abs(center[i])
+        total[i] = net.bias_size[net.offset[g] + i]
+    largest = 0.0
     for block in range(net.block_start[g], net.block_start[g + 1]):
         c = net.offset[net.block_source[block]]
         d = c + net.size[net.block_source[block]]
         _interval_block(
             block_matrix(net, block, g),
+            _block_view(net, net.sizes, block, g),
             node.middle[c:d],
             node.radius[c:d],
             node.magnitude[c:d],
@@ -251,13 +272,18 @@ def _interval_stage(net: Net, node: Node, g: int, center: Floats, spread: Floats
             spread,
             total,
         )
+        largest = max(largest, node.magnitude[c:d].max())
+    flushed = net.float32[g, 1] * (1.0 + largest) * INFLATE
     for i in range(n):
         at = net.offset[g] + i
-        error = net.gamma * total[i] * INFLATE + TINY
-        wide = spread[i] * (1.0 + net.gamma) + 2.0 * error
+        deviation = (net.float32[g, 0] * total[i] * (1.0 + net.gamma) + flushed) * INFLATE
+        error = net.gamma * (total[i] + deviation) * INFLATE + TINY
+        wide = spread[i] * (1.0 + net.gamma) + 2.0 * error + deviation
+        node.deviation[at] = deviation
         node.lower[at] = max(node.lower[at], center[i] - wide)
         node.upper[at] = min(node.upper[at], center[i] + wide)
         node.step_error[at] = error
+    return bool(flushed <= OVERFLOW)
 
 
 @compiled
@@ -275,8 +301,10 @@ def seed_rows(net: Net, node: Node, g: int, neurons: Integers, count: int, work:
             for m in range(w.shape[0]):
                 plus[c + m] = w[m]
                 minus[c + m] = -w[m]
-        work.constant[2 * k], work.constant[2 * k + 1] = net.bias[i], -net.bias[i]
-        work.lost[2 * k], work.lost[2 * k + 1] = node.step_error[i], node.step_error[i]
+        work.constant[2 * k] = net.bias[i] - node.deviation[i]
+        work.constant[2 * k + 1] = -net.bias[i] - node.deviation[i]
+        work.lost[2 * k : 2 * k + 2] = node.step_error[i]
+        work.penalty[2 * k : 2 * k + 2] = node.deviation[i]
 
 
 @compiled
@@ -329,7 +357,13 @@ def make_work(net: Net) -> Work:
     """Work space for the backward passes of one node."""
     widest = net.size.max()
     rows = min(ROWS_AT_ONCE, 2 * widest)
-    return Work(np.empty((rows, net.bias.shape[0])), np.empty((rows, widest)), np.empty(rows), np.empty(rows))
+    return Work(
+        np.empty((rows, net.bias.shape[0])),
+        np.empty((rows, widest)),
+        np.empty(rows),
+        np.empty(rows),
+        np.zeros(rows),
+    )
 
 
 @compiled
@@ -344,6 +378,7 @@ def make_node(net: Net, lower: Floats, upper: Floats) -> Node:
         np.empty(total),
         np.empty(total),
         np.empty(total),
+        np.zeros(total),
         np.empty(total),
         np.empty(total),
         np.empty(total, np.int64),
@@ -367,7 +402,8 @@ def tighten(net: Net, node: Node, work: Work) -> bool:
     center, spread, total = np.empty(widest), np.empty(widest), np.empty(widest)
     at_once = work.constant.shape[0] // 2
     for g in range(1, net.size.shape[0]):
-        _interval_stage(net, node, g, center, spread, total)
+        if not _interval_stage(net, node, g, center, spread, total):
+            return False
         if net.relu[g]:
             count = 0
             for i in range(net.offset[g], net.offset[g] + net.size[g]):

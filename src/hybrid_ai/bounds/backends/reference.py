@@ -6,7 +6,8 @@ the kernels of the compiled backend are being compiled.
 
 Sound because: every computed coefficient is taken as it is, and what each substitution of ``z = W h + b``
 can lose by rounding is bounded by ``sum |B_i| Q_i`` with ``Q = gamma (|W| M + |b|) + 2u Z``, in any order of
-summation, with or without fused multiply-add.
+summation, with or without fused multiply-add. What a float32 execution changes in ``z`` is at most the
+deviation ``E = gamma_K (A M + a) + eta`` (section 6 of the format), and costs ``|B_i| E_i``.
 Source: CROWN (Zhang et al. 2018, arXiv:1811.00866, theorem 3.2), with adaptive lower slopes.
 """
 
@@ -23,6 +24,7 @@ INFLATE = 1.0 + 2.0**-40
 FINAL = 1.0 + 2.0**-18
 LIMIT = 2.0**100
 UNIT = 2.0**-53
+OVERFLOW = 2.0**-20  # eta is 2^-120 G (1 + H): beyond it a float32 partial sum might pass 2^100
 
 
 class Lines(NamedTuple):
@@ -93,8 +95,8 @@ class Group(NamedTuple):
     """Bounds of one group's elements, (n,) each.
 
     lower, upper: of the pre-activation (the box itself for group 0); lines: the relaxation; magnitude: bound
-    of the output's size; middle, radius: of the output's interval; step_error: what substituting the element
-    may lose per unit of coefficient (Q above).
+    of the output's size; middle, radius: of the output's interval; step_error, deviation: what rounding here
+    and in a float32 execution may change per unit of coefficient (Q and E above).
     """
 
     lower: Floats
@@ -104,19 +106,22 @@ class Group(NamedTuple):
     middle: Floats
     radius: Floats
     step_error: Floats
+    deviation: Floats
 
 
 class Bounded(NamedTuple):
     """Linear lower bounds of R rows over a box.
 
     form (R, N): coefficients met on the way down, those on the input being the row's linear bound; constant,
-    lost (R,): its constant and what rounding may have lost; value (R,): least value, before ``lost``.
+    lost (R,): its constant and what rounding may have lost; value (R,): least value, before ``lost``; penalty
+    (R,): what float32 executions took off it.
     """
 
     form: Floats
     constant: Floats
     lost: Floats
     value: Floats
+    penalty: Floats
 
 
 def places(net: Net, g: int) -> slice:
@@ -124,12 +129,22 @@ def places(net: Net, g: int) -> slice:
     return slice(int(net.offset[g]), int(net.offset[g] + net.size[g]))
 
 
-def blocks(net: Net, g: int) -> Iterator[tuple[int, Floats]]:
-    """Source group and matrix of each block of stage ``g``."""
+class BlockView(NamedTuple):
+    """Source group of a block, its matrix, and the sizes of its entries."""
+
+    source: int
+    weights: Floats
+    sizes: Floats
+
+
+def blocks(net: Net, g: int) -> Iterator[BlockView]:
+    """The blocks of stage ``g``."""
     for block in range(int(net.block_start[g]), int(net.block_start[g + 1])):
         source, first = int(net.block_source[block]), int(net.block_weights[block])
         rows, columns = int(net.size[g]), int(net.size[source])
-        yield source, net.weights[first : first + rows * columns].reshape(rows, columns)
+        entries = slice(first, first + rows * columns)
+        shape = (rows, columns)
+        yield BlockView(source, net.weights[entries].reshape(shape), net.sizes[entries].reshape(shape))
 
 
 def stage_kind(net: Net, g: int) -> StageKind:
@@ -137,7 +152,7 @@ def stage_kind(net: Net, g: int) -> StageKind:
     return STAGE_KINDS["relu" if net.relu[g] else "linear"]
 
 
-def _group(lower: Floats, upper: Floats, kind: StageKind, error: Floats) -> Group | None:
+def _group(lower: Floats, upper: Floats, kind: StageKind, error: Floats, deviation: Floats) -> Group | None:
     """Relaxation and output interval; None when a magnitude is out of range, or NaN."""
     reach = np.maximum(np.abs(lower), np.abs(upper))
     if not (np.all(reach < LIMIT) and np.all(np.isfinite(error))):
@@ -146,21 +161,37 @@ def _group(lower: Floats, upper: Floats, kind: StageKind, error: Floats) -> Grou
     magnitude = np.maximum(np.abs(low), np.abs(high)) * INFLATE
     middle, radius = 0.5 * (low + high), 0.5 * (high - low)
     step_error = (error + 2.0 * UNIT * reach) * INFLATE
-    return Group(lower, upper, kind.lines(lower, upper), magnitude, middle, radius, step_error)
+    return Group(lower, upper, kind.lines(lower, upper), magnitude, middle, radius, step_error, deviation)
 
 
-def _interval(net: Net, g: int, groups: list[Group]) -> tuple[Floats, Floats, Floats]:
-    """Lower and upper interval bounds of stage ``g``, and its step error without Z."""
+class _Interval(NamedTuple):
+    """Interval bounds of a stage, its step error without Z, and its deviation."""
+
+    lower: Floats
+    upper: Floats
+    error: Floats
+    deviation: Floats
+
+
+def _interval(net: Net, g: int, groups: list[Group]) -> _Interval | None:
+    """Interval bounds of stage ``g``; None when a float32 execution might overflow."""
     center = net.bias[places(net, g)].copy()
-    total = np.abs(center)
+    total = net.bias_size[places(net, g)].copy()
     spread = np.zeros_like(center)
-    for source, weights in blocks(net, g):
+    largest = 0.0
+    for source, weights, sizes in blocks(net, g):
         center += weights @ groups[source].middle
         spread += np.abs(weights) @ groups[source].radius
-        total += np.abs(weights) @ groups[source].magnitude
-    error = net.gamma * total * INFLATE + TINY
-    wide = spread * (1.0 + net.gamma) + 2.0 * error
-    return center - wide, center + wide, error
+        total += sizes @ groups[source].magnitude
+        largest = max(largest, float(groups[source].magnitude.max()))
+    relative, gain = net.float32[g]
+    flushed = gain * (1.0 + largest) * INFLATE
+    if not flushed <= OVERFLOW:
+        return None
+    deviation = (relative * total * (1.0 + net.gamma) + flushed) * INFLATE
+    error = net.gamma * (total + deviation) * INFLATE + TINY
+    wide = spread * (1.0 + net.gamma) + 2.0 * error + deviation
+    return _Interval(center - wide, center + wide, error, deviation)
 
 
 def backward(
@@ -176,32 +207,35 @@ def backward(
         constant: (R,), changed in place.
         lost: what rounding may already have lost, (R,), changed in place.
     """
+    penalty = np.zeros_like(constant)
     for g in range(top - 1, 0, -1):
         here, lines = places(net, g), groups[g].lines
         row = form[:, here]
         positive = row >= 0.0
         scaled = row * np.where(positive, lines.low_slope, lines.high_slope)
         slack = np.where(positive, 0.0, row * lines.intercept).sum(axis=1)
-        constant += scaled @ net.bias[here] + slack
+        bent = np.abs(scaled) @ groups[g].deviation
+        penalty += bent
+        constant += scaled @ net.bias[here] + slack - bent
         lost += np.abs(scaled) @ groups[g].step_error - slack * net.gamma
-        for source, weights in blocks(net, g):
+        for source, weights, _ in blocks(net, g):
             form[:, places(net, source)] += scaled @ weights
     box, last = groups[0], form[:, places(net, 0)]
     value = constant + np.where(last >= 0.0, last * box.lower, last * box.upper).sum(axis=1)
     lost += net.gamma * (np.abs(constant) + np.abs(last) @ box.magnitude)
-    return Bounded(form, constant, lost * FINAL + TINY, value)
+    return Bounded(form, constant, lost * FINAL + TINY, value, penalty)
 
 
 def _bound_neurons(
-    net: Net, g: int, groups: list[Group], chosen: Integers, error: Floats
+    net: Net, g: int, groups: list[Group], chosen: Integers, interval: _Interval
 ) -> tuple[Floats, Floats, Floats]:
     """Backward lower and upper bounds of the chosen rows of stage ``g``, and the inputs' influence."""
     seed = np.zeros((chosen.shape[0], net.bias.shape[0]))
-    for source, weights in blocks(net, g):
+    for source, weights, _ in blocks(net, g):
         seed[:, places(net, source)] = weights[chosen]
-    bias = net.bias[places(net, g)][chosen]
-    below = backward(net, groups, g, seed.copy(), bias.copy(), error[chosen].copy())
-    above = backward(net, groups, g, -seed, -bias, error[chosen].copy())
+    bias, deviation = net.bias[places(net, g)][chosen], interval.deviation[chosen]
+    below = backward(net, groups, g, seed.copy(), bias - deviation, interval.error[chosen].copy())
+    above = backward(net, groups, g, -seed, -bias - deviation, interval.error[chosen].copy())
     inputs = places(net, 0)
     influence = 0.5 * (np.abs(below.form[:, inputs]) + np.abs(above.form[:, inputs]))
     return below.value - below.lost, above.lost - above.value, influence
@@ -223,20 +257,23 @@ def tighten(net: Net, lower: Floats, upper: Floats, held: Floats) -> tuple[list[
     Sound because: NaN never replaces a bound (fmax and fmin) and is out of range where it is an error term.
     """
     with np.errstate(all="ignore"):
-        box = _group(lower.copy(), upper.copy(), STAGE_KINDS["linear"], np.zeros(lower.shape[0]))
+        none = np.zeros(lower.shape[0])
+        box = _group(lower.copy(), upper.copy(), STAGE_KINDS["linear"], none, none)
         if box is None:
             return None
         groups = [box]
         influence = np.zeros((net.bias.shape[0], lower.shape[0]))
         for g in range(1, net.size.shape[0]):
             here, kind = places(net, g), stage_kind(net, g)
-            low, high, error = _interval(net, g, groups)
-            low, high = np.fmax(held[0, here], low), np.fmin(held[1, here], high)
+            interval = _interval(net, g, groups)
+            if interval is None:
+                return None
+            low, high = np.fmax(held[0, here], interval.lower), np.fmin(held[1, here], interval.upper)
             chosen = np.flatnonzero(kind.loose(low, high))
-            below, above, share = _bound_neurons(net, g, groups, chosen, error)
+            below, above, share = _bound_neurons(net, g, groups, chosen, interval)
             low[chosen], high[chosen] = np.fmax(low[chosen], below), np.fmin(high[chosen], above)
             influence[here][chosen] = share
-            group = _group(low, high, kind, error)
+            group = _group(low, high, kind, interval.error, interval.deviation)
             if group is None:
                 return None
             groups.append(group)

@@ -25,6 +25,7 @@ def _load_row(node: Node, spec: Spec, r: int, work: Work, place: int) -> None:
     work.coef[place] = spec.table[r]
     work.constant[place] = spec.offsets[r]
     work.lost[place] = stored_error(node, spec.table[r], spec.offsets[r])
+    work.penalty[place] = 0.0
 
 
 @compiled
@@ -48,6 +49,7 @@ def bound_rows(net: Net, node: Node, spec: Spec, is_open: Booleans, rows: Rows, 
             rows.form[r] = work.coef[j]
             rows.constant[r] = work.constant[j]
             rows.bound[r], rows.lost[r] = concretize(net, node, work.coef[j], work.constant[j], work.lost[j])
+            rows.penalty[r] = work.penalty[j]
 
 
 @compiled
@@ -81,17 +83,19 @@ def close_by_pair(net: Net, node: Node, spec: Spec, d: int, rows: Rows, work: Wo
     for i in range(work.coef.shape[1]):
         work.coef[0, i] = s * spec.table[best_p, i] + t * spec.table[best_q, i]
     work.constant[0] = s * spec.offsets[best_p] + t * spec.offsets[best_q]
+    work.penalty[0] = 0.0
     work.lost[0] = s * stored_error(node, spec.table[best_p], spec.offsets[best_p])
     work.lost[0] += t * stored_error(node, spec.table[best_q], spec.offsets[best_q])
     backward(net, node, net.size.shape[0], 1, work)
     value, lost = concretize(net, node, work.coef[0], work.constant[0], work.lost[0])
     if closes(value, lost):
+        rows.margin[d], rows.cost[d] = (value - lost) / PAIR_WEIGHTS, work.penalty[0] / PAIR_WEIGHTS
         return best_p, best_q, best_k
     return 0, 0, 0
 
 
 @compiled
-def _evaluate_row(net: Net, node: Node, spec: Spec, r: int, work: Work) -> tuple[float, float]:
+def evaluate_row(net: Net, node: Node, spec: Spec, r: int, work: Work) -> tuple[float, float]:
     """Backward bound of one row with the slopes as they stand; value and error."""
     _load_row(node, spec, r, work, 0)
     backward(net, node, net.size.shape[0], 1, work)
@@ -144,7 +148,7 @@ def ascend_slopes(net: Net, node: Node, spec: Spec, r: int, steps: int, work: Wo
     coef = work.coef[0]
     first_value = 0.0
     for step in range(steps + 1):
-        value, lost = _evaluate_row(net, node, spec, r, work)
+        value, lost = evaluate_row(net, node, spec, r, work)
         if closes(value, lost):
             return True
         if step == 0:
@@ -185,7 +189,7 @@ def thin_slopes(
     net: Net, node: Node, spec: Spec, r: int, default: Floats, chosen: Floats, work: Work, scratch: Scratch
 ) -> int:
     """Keep as few changed slopes as still close row ``r``: how many, their positions ascending in
-    ``order``.
+    ``order``; the node is left with them.
     """
     order = scratch.order
     changed = 0
@@ -203,12 +207,15 @@ def thin_slopes(
         node.low_slope[:] = default
         for k in range(middle):
             node.low_slope[ranked[k]] = chosen[ranked[k]]
-        value, lost = _evaluate_row(net, node, spec, r, work)
+        value, lost = evaluate_row(net, node, spec, r, work)
         if closes(value, lost):
             high = middle
         else:
             low = middle + 1
     order[:high] = np.sort(ranked[:high])
+    node.low_slope[:] = default
+    for k in range(high):
+        node.low_slope[order[k]] = chosen[order[k]]
     return high
 
 

@@ -108,16 +108,18 @@ def bound_combination(
             node.intercept[a:b],
             net.bias[a:b],
             node.step_error[a:b],
+            node.deviation[a:b],
             net.gamma,
             scaled,
             work.constant,
             work.lost,
+            work.penalty,
         )
         everything = np.arange(b - a)
         for i in range(a, b):
             if phases[i] != 0.0:
                 scaled[0, i - a] += phases[i]
-                work.constant[0] += phases[i] * net.bias[i]
+                work.constant[0] += phases[i] * net.bias[i] - abs(phases[i]) * node.deviation[i]
                 # Once for substituting the pre-activation, once more for rounding the sum of coefficients.
                 work.lost[0] += (2.0 * abs(phases[i]) + abs(scaled[0, i - a])) * node.step_error[i]
         for block in range(net.block_start[g], net.block_start[g + 1]):

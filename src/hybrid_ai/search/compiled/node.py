@@ -10,6 +10,7 @@ from hybrid_ai.search.compiled.closing import (
     ascend_slopes,
     bound_rows,
     close_by_pair,
+    evaluate_row,
     put_slopes,
     slopes_promise,
     thin_slopes,
@@ -21,11 +22,13 @@ from hybrid_ai.search.compiled.records import (
     BY_SLOPES,
     CLOSED,
     EXHAUSTED,
+    HOPELESS,
     LOG_CLOSE,
     LOG_LEAF,
     LOG_TIGHTEN,
     OUT_OF_RANGE,
     SPLIT,
+    Batch,
     Box,
     Grid,
     Rows,
@@ -62,6 +65,7 @@ def _close_disjunct(
         return used
     for r in range(spec.row_start[d], spec.row_start[d + 1]):
         if closes(rows.bound[r], rows.lost[r]):
+            rows.margin[d], rows.cost[d] = rows.bound[r] - rows.lost[r], rows.penalty[r]
             log[used], log[used + 1], log[used + 2] = d, BY_ROW, r
             return used + 3
     r = best_row(spec, rows, d)
@@ -74,6 +78,8 @@ def _close_disjunct(
         if ascend_slopes(net, node, spec, r, steps, work, scratch):
             chosen = node.low_slope.copy()
             count = thin_slopes(net, node, spec, r, default, chosen, work, scratch)
+            value, lost = evaluate_row(net, node, spec, r, work)
+            rows.margin[d], rows.cost[d] = value - lost, work.penalty[0]
             log[used], log[used + 1], log[used + 2] = d, BY_SLOPES, r
             used = put_slopes(log, used + 3, chosen, scratch.order, count)
         node.low_slope[:] = default
@@ -183,6 +189,36 @@ def _try_points(
 
 
 @compiled
+def _rows_close(spec: Spec, is_open: Booleans, rows: Rows, share: float) -> bool:
+    """Whether each open disjunct has a row that closes it, given back a share of its float32 penalty."""
+    for d in range(is_open.shape[0]):
+        if is_open[d]:
+            shown = False
+            for r in range(spec.row_start[d], spec.row_start[d + 1]):
+                shown = shown or closes(rows.bound[r] + share * rows.penalty[r], rows.lost[r])
+            if not shown:
+                return False
+    return True
+
+
+@compiled
+def _hopeless(
+    net: Net, node: Node, spec: Spec, is_open: Booleans, rows: Rows, point: Floats, work: Work
+) -> bool:
+    """Whether float32 rounding alone keeps the node open, even on the box of one point: no split helps.
+
+    Bounds and rows of the node are lost.
+    """
+    if not _rows_close(spec, is_open, rows, 1.0):
+        return False
+    set_box(net, node, point, point)
+    if not tighten(net, node, work):
+        return True
+    bound_rows(net, node, spec, is_open, rows, work)
+    return not _rows_close(spec, is_open, rows, 0.0)
+
+
+@compiled
 def process_node(
     net: Net,
     spec: Spec,
@@ -194,7 +230,7 @@ def process_node(
     log: Integers,
     point: Floats,
     steps: int,
-) -> tuple[int, int, int, int, float]:
+) -> tuple[int, int, int, int, tuple[float, float, float]]:
     """Bound one node and decide it.
 
     Args:
@@ -210,8 +246,8 @@ def process_node(
         steps: steps of slope ascent.
 
     Returns:
-        status, position to split on (an input axis, or a neuron's), log length, times bounded, value at
-        ``point``.
+        status, position to split on (an input axis, or a neuron's), log length, times bounded; value at
+        ``point``, least margin of the disjuncts closed here, largest float32 penalty among them.
     """
     node = make_node(net, bounds[0], bounds[1])
     work = make_work(net)
@@ -231,7 +267,7 @@ def process_node(
         enclose(grid, box)
         set_box(net, node, box.lower, box.upper)
         if not tighten(net, node, work):
-            return OUT_OF_RANGE, -1, used, rounds, best
+            return OUT_OF_RANGE, -1, used, rounds, (best, np.inf, 0.0)
         bound_rows(net, node, spec, is_open, rows, work)
         remaining = 0
         length = 0
@@ -245,7 +281,7 @@ def process_node(
             log[used] = LOG_LEAF
             used += 1
             log[used : used + length] = closings[:length]
-            return CLOSED, -1, used + length, rounds, best
+            return CLOSED, -1, used + length, rounds, (best, rows.margin.min(), rows.cost.max())
         if length > 0:
             log[used], log[used + 1] = LOG_CLOSE, length
             log[used + 2 : used + 2 + length] = closings[:length]
@@ -256,74 +292,48 @@ def process_node(
         kept, used = cut_box(grid, spec, is_open, rows, box, scratch.picked, log, used)
         if kept > REQUEUE_KEPT or rounds == MAX_ROUNDS:
             break
+    bounds[0] = node.lower
+    bounds[1] = node.upper
     axis = -1
     if net.size[0] > MOST_SPLIT_INPUTS:
         axis = split_neuron(net, node, spec, is_open, rows)
     if axis < 0:
         axis = _split_axis(net, node, grid, spec, is_open, rows, box)
-    bounds[0] = node.lower
-    bounds[1] = node.upper
-    return (SPLIT if axis >= 0 else EXHAUSTED), axis, used, rounds, best
+    rounds_off = net.float32.max() > 0.0 and net.size[0] <= MOST_SPLIT_INPUTS and best < np.inf
+    if rounds_off and _hopeless(net, node, spec, is_open, rows, point, work):
+        return HOPELESS, -1, used, rounds + 1, (best, rows.margin.min(), rows.cost.max())
+    status = SPLIT if axis >= 0 else EXHAUSTED
+    return status, axis, used, rounds, (best, rows.margin.min(), rows.cost.max())
 
 
 @compiled
-def _process_one(
-    b: int,
-    net: Net,
-    spec: Spec,
-    grid: Grid,
-    firsts: Integers,
-    lasts: Integers,
-    bounds: Floats,
-    opens: Booleans,
-    logs: Integers,
-    points: Floats,
-    steps: int,
-    results: Integers,
-    bests: Floats,
-) -> None:
-    status, axis, used, rounds, best = process_node(
-        net, spec, grid, firsts[b], lasts[b], bounds[b], opens[b], logs[b], points[b], steps
+def _process_one(net: Net, spec: Spec, grid: Grid, batch: Batch, b: int, steps: int) -> None:
+    status, axis, used, rounds, figures = process_node(
+        net,
+        spec,
+        grid,
+        batch.firsts[b],
+        batch.lasts[b],
+        batch.bounds[b],
+        batch.opens[b],
+        batch.logs[b],
+        batch.points[b],
+        steps,
     )
-    results[b, 0], results[b, 1], results[b, 2], results[b, 3] = status, axis, used, rounds
-    bests[b] = best
+    result = batch.results[b]
+    result[0], result[1], result[2], result[3] = status, axis, used, rounds
+    batch.bests[b], batch.margins[b], batch.penalties[b] = figures
 
 
 @compiled_parallel
-def process_parallel(
-    net: Net,
-    spec: Spec,
-    grid: Grid,
-    firsts: Integers,
-    lasts: Integers,
-    bounds: Floats,
-    opens: Booleans,
-    logs: Integers,
-    points: Floats,
-    steps: int,
-    results: Integers,
-    bests: Floats,
-) -> None:
+def process_parallel(net: Net, spec: Spec, grid: Grid, batch: Batch, steps: int) -> None:
     """Process every node of a batch, one per loop turn; the outcome does not depend on the thread."""
-    for b in prange(firsts.shape[0]):
-        _process_one(b, net, spec, grid, firsts, lasts, bounds, opens, logs, points, steps, results, bests)
+    for b in prange(batch.firsts.shape[0]):
+        _process_one(net, spec, grid, batch, b, steps)
 
 
 @compiled
-def process_serial(
-    net: Net,
-    spec: Spec,
-    grid: Grid,
-    firsts: Integers,
-    lasts: Integers,
-    bounds: Floats,
-    opens: Booleans,
-    logs: Integers,
-    points: Floats,
-    steps: int,
-    results: Integers,
-    bests: Floats,
-) -> None:
+def process_serial(net: Net, spec: Spec, grid: Grid, batch: Batch, steps: int) -> None:
     """The same on the calling thread: starting threads costs more than a few boxes."""
-    for b in range(firsts.shape[0]):
-        _process_one(b, net, spec, grid, firsts, lasts, bounds, opens, logs, points, steps, results, bests)
+    for b in range(batch.firsts.shape[0]):
+        _process_one(net, spec, grid, batch, b, steps)

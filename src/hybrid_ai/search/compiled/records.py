@@ -16,12 +16,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hybrid_ai.bounds.arrays import Floats, Integers, Net
+from hybrid_ai.bounds.arrays import Booleans, Floats, Integers, Net
 from hybrid_ai.bounds.backends.jit import compiled
 
 LOG_LEAF, LOG_CLOSE, LOG_CUT, LOG_TIGHTEN = 1, 2, 3, 4
 BY_ROW, BY_SLOPES, BY_PAIR = 1, 2, 3
-CLOSED, SPLIT, EXHAUSTED, OUT_OF_RANGE = 0, 1, 2, 3
+CLOSED, SPLIT, EXHAUSTED, OUT_OF_RANGE, HOPELESS = 0, 1, 2, 3, 4
 PAIR_WEIGHTS = 256
 
 
@@ -47,6 +47,28 @@ class Grid(NamedTuple):
     step: Floats
 
 
+class Batch(NamedTuple):
+    """B boxes to process in place, each with its own row of every array.
+
+    firsts, lasts (B, n_inputs) int64: the box in grid coordinates, cut in place; bounds (B, 2, N): inherited
+    pre-activation bounds, tightened in place; opens (B, D): open disjuncts, closed ones are taken out; logs
+    (B, L) int32: receive the decisions; points (B, n_inputs): receive the point nearest to a violation, bests
+    (B,) its value; results (B, 4) int64: status, position to split on, log length, times bounded; margins,
+    penalties (B,): least margin and largest float32 penalty of what was closed.
+    """
+
+    firsts: Integers
+    lasts: Integers
+    bounds: Floats
+    opens: Booleans
+    logs: Integers
+    points: Floats
+    results: Integers
+    bests: Floats
+    margins: Floats
+    penalties: Floats
+
+
 class Box(NamedTuple):
     """A box in grid coordinates (int64) and the doubles that enclose it, (n_inputs,) each."""
 
@@ -61,13 +83,17 @@ class Rows(NamedTuple):
 
     form (R, N): coefficients met on the way down, those on the input being the row's linear lower bound;
     constant, lost (R,): its constant and what rounding may have lost; bound (R,): its least value over
-    the box, before ``lost`` is taken off.
+    the box, before ``lost`` is taken off; penalty (R,): what float32 executions took off it. margin, cost
+    (D,): of each closed disjunct, the bound that closed it and its penalty, for one unit of its rows.
     """
 
     form: Floats
     constant: Floats
     lost: Floats
     bound: Floats
+    penalty: Floats
+    margin: Floats
+    cost: Floats
 
 
 class Scratch(NamedTuple):
@@ -84,8 +110,15 @@ class Scratch(NamedTuple):
 def make_rows(net: Net, spec: Spec) -> Rows:
     """Rows that are still to be bounded."""
     count = spec.table.shape[0]
+    disjuncts = spec.row_start.shape[0] - 1
     return Rows(
-        np.empty((count, net.bias.shape[0])), np.zeros(count), np.zeros(count), np.full(count, -np.inf)
+        np.empty((count, net.bias.shape[0])),
+        np.zeros(count),
+        np.zeros(count),
+        np.full(count, -np.inf),
+        np.zeros(count),
+        np.full(disjuncts, np.inf),
+        np.zeros(disjuncts),
     )
 
 
