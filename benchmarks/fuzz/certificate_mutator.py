@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -28,6 +29,11 @@ from hybrid_ai.certificate.encode import unsigned
 HEADER_BYTES = 75
 _NUMBERS = (0, 1, 2, 3, 5, 62, 63, 64, 127, 128, 129, 2**20, 2**40, 2**63 - 1, 2**63, 2**4095)
 _NEURONS = 4
+_JSON_VALUES = (
+    *(None, True, False, 0, 1, -1, 1.5, "", "0", "1/3", "-1/2", "1/0", "1e3", "nan", "x", [], {}, ["0"]),
+    *(["1", "0", "0.25"], ["0.5", "0", "1/4"], {"real": True}, {"real": False, "float32": True}),
+    *({"real": False}, {"real": 1}, "real", "9" * 3000, [0, 0, 0]),
+)
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,9 @@ class CertificateMutator:
 
     def mutated(self, data: bytes, rng: Random) -> bytes:
         """One to three changed steps of one tree, or bytes of steps put somewhere."""
+        if data[:1] == b"{":
+            return _changed_json(data, rng)
         frame = self._frame(data, rng)
-        trees = [list(tree) for tree in tree_bytes(data)]
         try:
             _, placed = decode_certificate(frame.header + data[HEADER_BYTES:], frame.rows)
         except CertificateError:
@@ -56,7 +63,7 @@ class CertificateMutator:
         steps = [one.step for one in placed[number]]
         for _ in range(rng.choice((1, 1, 2, 3))):
             steps = _changed(steps, rng)
-        bodies = [bytes(tree) for tree in trees]
+        bodies = tree_bytes(data)
         bodies[number] = encoded(steps, frame.rows[number])
         return framed(data[:HEADER_BYTES], bodies)
 
@@ -74,13 +81,34 @@ class CertificateMutator:
         return self._frames.get(data[11:HEADER_BYTES]) or rng.choice(list(self._frames.values()))
 
     def _spliced(self, data: bytes, frame: Frame, rng: Random) -> bytes:
-        bodies = [bytes(tree) for tree in tree_bytes(data)] or [b"\x50\0"]
+        bodies = tree_bytes(data) or [b"\x50\0"]
         number = rng.randrange(len(bodies))
         rows = frame.rows[number % len(frame.rows)]
         step = encoded([_random_step(rng)], rows) or b"\x50\0"
         body, place = bodies[number], rng.randrange(len(bodies[number]) + 1)
         bodies[number] = body[:place] + step + body[place + rng.choice((0, 0, 1, len(step))) :]
         return framed(data[:HEADER_BYTES], bodies)
+
+
+def _changed_json(data: bytes, rng: Random) -> bytes:
+    """A counterexample with a field left out, added, doubled or of another value."""
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        return data + b"}"
+    if not isinstance(content, dict) or not content:
+        return b"{}"
+    name = rng.choice(sorted(content))
+    change = rng.randrange(6)
+    if change == 0:
+        del content[name]
+    elif change == 1:
+        return data.replace(b"{", b'{"' + name.encode() + b'": 1, ', 1)
+    elif change == 2 and isinstance(content[name], list) and content[name]:
+        content[name][rng.randrange(len(content[name]))] = rng.choice(_JSON_VALUES)
+    else:
+        content[name] = rng.choice(_JSON_VALUES)
+    return json.dumps(content).encode()
 
 
 def tree_bytes(data: bytes) -> list[bytes]:

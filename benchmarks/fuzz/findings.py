@@ -1,10 +1,11 @@
-"""The folder of findings: one file of input for each kind and place, the smallest seen, beside its traceback."""
+"""The folder of findings: one file of input for each kind and place, the smallest seen."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
@@ -43,14 +44,14 @@ def confirmed(folder: Path, reader: Reader, seconds: float) -> list[Kept]:
             file.unlink()
             file.with_suffix(".txt").unlink(missing_ok=True)
             continue
-        kind = finding.kind
-        small = smaller(data, lambda part: _is_kind(observe(reader, part), kind), seconds)
+        small = smaller(data, partial(_shows, reader, finding.kind), seconds)
         file.write_bytes(small)
         kept.append(Kept(observe(reader, small) or finding, file))
     return kept
 
 
-def _is_kind(finding: Finding | None, kind: str) -> bool:
+def _shows(reader: Reader, kind: str, data: bytes) -> bool:
+    finding = observe(reader, data)
     return finding is not None and finding.kind == kind
 
 

@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -44,9 +45,9 @@ def measure(target: Target, inputs: Iterable[bytes]) -> Covered:
     """Run a reader on all inputs and note the lines of its functions."""
     reader = target.load()
     wanted: dict[str, set[int]] = {}
-    for name in module_names(target.modules):
-        file = importlib.import_module(name).__file__ or ""
-        wanted[file] = set(_function_lines(name, file, target.beyond))
+    names = module_names(target.modules)
+    for name in names:
+        wanted[_file(name)] = set(_function_lines(name, target.beyond))
     left = {file: set(lines) for file, lines in wanted.items()}
 
     def line(frame: FrameType, event: str, argument: Any) -> Any:
@@ -61,20 +62,38 @@ def measure(target: Target, inputs: Iterable[bytes]) -> Covered:
         missing.discard(frame.f_lineno)
         return line
 
+    for name in names:
+        # functions that make tables run when a module is imported, which it was: its text is run again
+        with tracing(call):
+            exec(_compiled(name), {"__name__": name, "__package__": name.rpartition(".")[0]})
     for data in inputs:
-        sys.settrace(call)
-        try:
+        with tracing(call):
             observe(reader, data)
-        finally:
-            sys.settrace(None)
     missing = {_short(file): tuple(sorted(lines)) for file, lines in left.items() if lines}
     return Covered(sum(map(len, wanted.values())), missing)
 
 
-def _function_lines(module: str, file: str, beyond: Mapping[str, str]) -> Iterator[int]:
+@contextmanager
+def tracing(call: Any) -> Iterator[None]:
+    """Have Python report calls in the block."""
+    sys.settrace(call)
+    try:
+        yield
+    finally:
+        sys.settrace(None)
+
+
+def _file(module: str) -> str:
+    return importlib.import_module(module).__file__ or ""
+
+
+def _compiled(module: str) -> CodeType:
+    return compile(Path(_file(module)).read_text(encoding="utf-8"), _file(module), "exec")
+
+
+def _function_lines(module: str, beyond: Mapping[str, str]) -> Iterator[int]:
     """The lines of a module's functions that hold code."""
-    source = Path(file).read_text(encoding="utf-8")
-    pending = [(compile(source, file, "exec"), False)]
+    pending = [(_compiled(module), False)]
     while pending:
         code, is_function = pending.pop()
         if is_function and f"{module}:{code.co_qualname}" in beyond:

@@ -29,25 +29,25 @@ class Problem:
     """A model and a property; `unsafe` is a point that violates it, None where it holds."""
 
     model: bytes
-    property: bytes
+    claim: bytes
     unsafe: tuple[str, ...] | None
 
     @cached_property
     def frame(self) -> Frame:
-        polytopes = read_property(self.property).polytopes
+        polytopes = read_property(self.claim).polytopes
         rows = tuple(tuple(len(rows) for rows in p.disjuncts) for p in polytopes if not p.empty)
-        return Frame(certificate(self.model, self.property)[:HEADER_BYTES], rows)
+        return Frame(certificate(self.model, self.claim)[:HEADER_BYTES], rows)
 
     @property
     def evidence(self) -> bytes:
         """The certificate of the property that holds, or a counterexample; both fit."""
         if self.unsafe is None:
-            return certificate(self.model, self.property, *TREES)
+            return certificate(self.model, self.claim, *TREES)
         content = {
             "format": "hybrid-ai-counterexample",
             "version": 1,
             "model_sha256": sha256(self.model).hexdigest(),
-            "property_sha256": sha256(self.property).hexdigest(),
+            "property_sha256": sha256(self.claim).hexdigest(),
             "arithmetic": {"real": True, "float32": None},
             "x": list(self.unsafe),
         }
@@ -56,7 +56,7 @@ class Problem:
     @property
     def wrong(self) -> bytes:
         """The certificate of the property that holds, under the name of this one."""
-        return certificate(self.model, self.property, *TREES)
+        return certificate(self.model, self.claim, *TREES)
 
 
 def problems() -> list[Problem]:
@@ -71,7 +71,7 @@ def problems() -> list[Problem]:
 def named(data: bytes, known: list[Problem]) -> Problem:
     """The problem that a piece of evidence names by the digest of its property, else the first."""
     for problem in known:
-        digest = sha256(problem.property)
+        digest = sha256(problem.claim)
         if digest.digest() == data[43:HEADER_BYTES] or digest.hexdigest().encode() in data[:4096]:
             return problem
     return known[0]

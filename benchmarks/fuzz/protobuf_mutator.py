@@ -23,8 +23,8 @@ _TEXTS = (
     "Add Cast Clip Concat Constant Div Dropout Flatten Gather Gemm Identity LeakyRelu MatMul Mul Pad Relu "
     "Reshape Shape Slice Squeeze Sub Transpose Unsqueeze Conv Split Neg Sum alpha beta transA transB axis "
     "axes perm value value_float value_int value_ints value_floats shape allowzero start end starts ends "
-    "steps pads mode constant reflect edge ratio seed min max to keepdims epsilon x y w b c i s e a t ai.onnx "
-    "com.microsoft X Y"
+    "steps pads mode constant reflect edge ratio seed min max to keepdims epsilon x y w b c i s e a t "
+    "ai.onnx com.microsoft X Y"
 ).split()
 _WIDTHS = {1: 8, 5: 4}
 

@@ -104,7 +104,7 @@ def _checker_check() -> Reader:
         refused = None
         for engine in ("fast", "exact"):
             try:
-                found = check(problem.model, problem.property, data, engine=engine)
+                found = check(problem.model, problem.claim, data, engine=engine)
             except Rejected as error:
                 refused = error
                 continue

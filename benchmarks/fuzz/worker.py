@@ -1,4 +1,4 @@
-"""One fuzzing process: `python -m benchmarks.fuzz.worker READER FOLDER SECONDS SEED`, started by `__main__`."""
+"""One fuzzing process: `python -m benchmarks.fuzz.worker READER FOLDER SECONDS SEED`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Count:
 
 
 def run(name: str, folder: Path, seconds: float, seed: int) -> None:
-    import atheris
+    import atheris  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
     target = TARGETS[name]
     with atheris.instrument_imports(include=["hybrid_ai"]):

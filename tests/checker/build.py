@@ -72,9 +72,11 @@ def polytope(
     return Polytope(lower, upper, tuple(constraints), tuple(tuple(rows) for rows in disjuncts), False)
 
 
-def make_engine(name: str, net: Network, grid: Grid) -> FastEngine | ExactEngine:
+def make_engine(name: str, net: Network, grid: Grid, arithmetic: str = "real") -> FastEngine | ExactEngine:
     """One of the two engines."""
-    return FastEngine(FastNetwork(net), grid) if name == "fast" else ExactEngine(ExactNetwork(net), grid)
+    if name == "fast":
+        return FastEngine(FastNetwork(net, arithmetic), grid)
+    return ExactEngine(ExactNetwork(net, arithmetic), grid)
 
 
 def judge(name: str, net: Network, poly: Polytope, tree: bytes, tighten_first: bool = True) -> Tally:
@@ -90,10 +92,12 @@ def judge(name: str, net: Network, poly: Polytope, tree: bytes, tighten_first: b
 class Bounds:
     """One engine on one box of one network, with the neuron bounds of one node."""
 
-    def __init__(self, name: str, net: Network, bounds: Sequence[tuple[Number, Number]]) -> None:
+    def __init__(
+        self, name: str, net: Network, bounds: Sequence[tuple[Number, Number]], arithmetic: str = "real"
+    ) -> None:
         lower, upper = (tuple(Fraction(pair[end]) for pair in bounds) for end in (0, 1))
         self.name, self.net, self.grid = name, net, make_grid(lower, upper)
-        self.engine = make_engine(name, net, self.grid)
+        self.engine = make_engine(name, net, self.grid, arithmetic)
         self.state, self.box = self.engine.root(), self.grid.root()
 
     def tighten(self, step: Tighten = TIGHTEN_ALL) -> None:

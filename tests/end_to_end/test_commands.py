@@ -59,7 +59,7 @@ def test_inspect(command: Command) -> None:
     assert content["input"]["elements"] == 5
     assert content["output"]["elements"] == 1
     assert content["neurons"] == 48
-    assert content["bounds"] == content["certificate"] == ["real"]
+    assert content["bounds"] == content["certificate"] == ["real", "float32", "both"]
     text = command("inspect", HOLDS[0]).out
     assert f"neurons      {content['neurons']}" in text
     assert content["model_sha256"] in text
@@ -73,7 +73,8 @@ def test_inspect_of_an_unsupported_model(command: Command, tmp_path: Path) -> No
 
 def test_supports(command: Command) -> None:
     everything = json.loads(command("supports", "--json").out)
-    assert everything["arithmetics"] == ["real"]
+    assert everything["arithmetics"] == ["real", "float32", "both"]
+    assert everything["element_types"] == ["real", "float32"]
     assert everything["backends"] == ["cpu"]
     assert "Gemm" in everything["operations"]
     assert command("supports", "--onnx-element-types").out.split() == everything["element_types"]
@@ -82,9 +83,9 @@ def test_supports(command: Command) -> None:
 
 def test_supported_element_types_are_the_readers() -> None:
     from hybrid_ai.network.proto import REAL_ELEMENTS
-    from hybrid_ai.pipeline.inspection import ELEMENT_TYPES
+    from hybrid_ai.pipeline.inspection import MODEL_ELEMENT_TYPES
 
-    assert ELEMENT_TYPES == REAL_ELEMENTS
+    assert MODEL_ELEMENT_TYPES == REAL_ELEMENTS
 
 
 def test_demo_ends_as_expected_and_its_commands_re_prove_it(command: Command, tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ def test_proved_is_0_and_both_engines_prove_it_again(command: Command, tmp_path:
     content = json.loads(ended.out)
     assert content.keys() >= FIELDS
     assert content["verdict"] == "proved"
-    assert content["arithmetics"] == {"real": "proved"}
+    assert content["arithmetics"] == {"real": "proved", "float32": "proved"}
+    assert content["margin"] > content["float32_penalty"] > 0
     assert (content["vacuous"], content["counterexample"], content["repairs"]) == (False, None, 0)
     assert content["checked_by"] == f"fast {hybrid_ai.__version__}"
     assert content["leaves"] >= 1
@@ -40,7 +41,7 @@ def test_proved_is_0_and_both_engines_prove_it_again(command: Command, tmp_path:
     for engine in ("fast", "exact"):
         again = command("check", *HOLDS, certificate, "--engine", engine)
         assert again.code == 0
-        assert again.out.startswith(f"valid: certificate in real arithmetic, engine {engine}")
+        assert again.out.startswith(f"valid: certificate in real and float32 arithmetic, engine {engine}")
 
 
 def test_refuted_is_10_and_the_counterexample_is_evidence(command: Command, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ DESCRIPTION = "List what is supported, all of it or one list."
 LISTS = {
     "--onnx-operations": "operations",
     "--onnx-element-types": "element_types",
+    "--model-element-types": "model_element_types",
     "--arithmetics": "arithmetics",
     "--backends": "backends",
     "--engines": "engines",

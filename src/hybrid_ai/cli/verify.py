@@ -18,7 +18,7 @@ DESCRIPTION = """Verify that no input satisfies the unsafe condition of a proper
 certificate checked by the independent checker. Exit status: 0 proved, 10 refuted, 20 unknown, 2 bad input,
 1 our own failure."""
 
-NOT_YET = {"float32": "arithmetic", "both": "arithmetic", "cuda": "backend"}
+NOT_YET = {"cuda": "backend"}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +27,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     option = parser.add_argument
     option("model", nargs="?", metavar="MODEL.onnx")
     option("property", nargs="?", metavar="PROPERTY.vnnlib")
-    arithmetic = "what the verdict is about (default real; the others have no engine yet)"
-    option("--arithmetic", choices=["real", "float32", "both"], default="real", help=arithmetic)
+    arithmetic = (
+        "what the verdict is about (default: what the property declares, else both; real for float64)"
+    )
+    option("--arithmetic", choices=["real", "float32", "both"], help=arithmetic)
     option("--timeout", type=float, metavar="S", help="seconds for everything (default 600)")
     option("--memory", type=int, metavar="BYTES", help="for the open boxes of the search (default 2 GiB)")
     option("--threads", type=int, metavar="N", help="of the search (default: one per core)")
@@ -49,9 +51,8 @@ def require_consistent(options: argparse.Namespace) -> None:
     """Raise BadInput for options that do not go together or have no engine yet."""
     from hybrid_ai.pipeline.errors import BadInput
 
-    for value in (options.arithmetic, options.backend):
-        if value in NOT_YET:
-            raise BadInput(f"--{NOT_YET[value]} {value}: there is no engine for it yet")
+    if options.backend in NOT_YET:
+        raise BadInput(f"--{NOT_YET[options.backend]} {options.backend}: there is no engine for it yet")
     files = [options.model, options.property]
     if options.suite is None:
         if None in files:
@@ -87,6 +88,7 @@ def _single(options: argparse.Namespace, observer: Observer) -> Result:
         return verify(
             options.model,
             options.property,
+            arithmetic=options.arithmetic,
             timeout=limits.timeout,
             memory=limits.memory,
             threads=limits.threads,
@@ -127,6 +129,7 @@ def _suite(options: argparse.Namespace, observer: Observer) -> int:
         _limits(options),
         longest=options.timeout,
         allow_vacuous=options.allow_vacuous,
+        arithmetic=options.arithmetic,
         certificates=options.certificates,
         observer=observer,
         on_row=on_row,

@@ -3,6 +3,7 @@
 from .errors import ModelError, NetworkError, RuntimeFailure, UnsupportedModel
 from .evaluation import evaluate, evaluate_exact
 from .graph import Graph, Operation
+from .instances import several
 from .operations import Support, supported_operations
 from .reader import Model, load_model
 from .rounding import MOST_ROUNDINGS
@@ -11,6 +12,7 @@ from .staged import Block, ExactBlock, ExactStage, Rounding, Stage, StagedNetwor
 
 __all__ = [
     "load_model",
+    "several",
     "Model",
     "Graph",
     "Operation",

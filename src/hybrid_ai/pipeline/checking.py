@@ -74,7 +74,8 @@ class CheckResult:
             return f"{self.status}: {self.rule} at {self.where}: {self.reason}"
         size = f", {self.nodes} nodes, {self.leaves} leaves" if self.kind == "certificate" else ""
         vacuous = ", the input set is empty" if self.vacuous else ""
-        return f"valid: {self.kind} in {self.arithmetic} arithmetic, engine {self.engine}{size}{vacuous}"
+        arithmetic = "real and float32" if self.arithmetic == "both" else self.arithmetic
+        return f"valid: {self.kind} in {arithmetic} arithmetic, engine {self.engine}{size}{vacuous}"
 
 
 def parse_answer(text: str) -> CheckResult:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_ai.network import RuntimeFailure, run_onnxruntime
+from hybrid_ai.network import RuntimeFailure, RuntimeOptions, run_onnxruntime
 from hybrid_ai.pipeline.errors import BadInput
 from hybrid_ai.pipeline.inputs import Inputs
 from hybrid_ai.pipeline.result import Counterexample, RuntimeRun
@@ -68,12 +68,46 @@ def violates_float32(
             return any(holds(child) for child in formula.children)
         return all(holds(child) for child in formula.children)
 
-    return holds(prop.unsafe)
+    return holds(prop.unsafe if prop.certain is None else prop.certain)
+
+
+def computed(
+    inputs: Inputs, point: NDArray[np.float32], *, optimised: bool
+) -> tuple[NDArray[Any], RuntimeOptions]:
+    """Outputs of ONNX Runtime at a point, of each instance of the network in turn, and the options used.
+
+    Raises:
+        RuntimeFailure: ONNX Runtime refuses the model or the point.
+    """
+    runs = [
+        run_onnxruntime(inputs.model.data, part, optimised=optimised)
+        for part in np.split(point, inputs.property.instances)
+    ]
+    return np.concatenate([outputs for outputs, _ in runs]), runs[0][1]
+
+
+def float32_violation(inputs: Inputs, x: tuple[Fraction, ...]) -> tuple[Fraction, ...] | None:
+    """The point at which ONNX Runtime violates: `x` itself, or its rounding where the property ranges over
+    float32 values; None where it does not.
+    """
+    point = rounded(x)
+    if point is None:
+        return None
+    near = tuple(Fraction(value) for value in point.tolist()) if inputs.property.element == "float32" else x
+    try:
+        outputs, _ = computed(inputs, point, optimised=False)
+    except RuntimeFailure:
+        return None
+    return near if violates_float32(inputs.property, near, point, outputs) else None
 
 
 def describe(inputs: Inputs, x: tuple[Fraction, ...], outputs: tuple[Fraction, ...]) -> Counterexample:
-    """Describe a point that violates exactly, with a run of ONNX Runtime (one thread, no optimisation)."""
-    atoms = violated(inputs.property, x, outputs) or []
+    """Describe a point that violates in some arithmetic, with a run of ONNX Runtime (one thread, no
+    optimisation).
+    """
+    atoms = violated(inputs.property, x, outputs)
+    # A query over float32 values asks nothing about reals.
+    exactly = atoms is not None and inputs.property.element != "float32"
     values: tuple[float | str, ...] | None = None
     violates: bool | None = None
     point = rounded(x)
@@ -81,19 +115,22 @@ def describe(inputs: Inputs, x: tuple[Fraction, ...], outputs: tuple[Fraction, .
         run = RuntimeRun(None, None, None, None, "the point is beyond the largest float32")
     else:
         try:
-            computed, options = run_onnxruntime(inputs.model.data, point, optimised=False)
+            found, options = computed(inputs, point, optimised=False)
         except RuntimeFailure as error:
             run = RuntimeRun(None, None, None, None, str(error))
         else:
             level = options.graph_optimization
             run = RuntimeRun(options.version, options.provider, level, options.threads, None)
-            values = tuple(_json_number(value) for value in computed.tolist())
-            violates = violates_float32(inputs.property, x, point, computed)
+            values = tuple(_json_number(value) for value in found.tolist())
+            violates = violates_float32(inputs.property, x, point, found)
+            if atoms is None and violates:
+                reads = [Fraction(value) for value in point.tolist()]
+                atoms = violated(inputs.property, reads, [Fraction(value) for value in found.tolist()])
     return Counterexample(
         x=tuple(exact_text(value) for value in x),
         outputs={"real": tuple(_json_number(_nearest(value)) for value in outputs), "float32": values},
-        violates={"real": True, "float32": violates},
-        atom=_atoms_text(inputs.property, atoms),
+        violates={"real": exactly, "float32": violates},
+        atom=_atoms_text(inputs.property, atoms or []),
         runtime=run,
         file=None,
     )
@@ -107,7 +144,7 @@ def evidence(inputs: Inputs, found: Counterexample) -> bytes:
         "model_sha256": inputs.model.sha256,
         "property_sha256": inputs.sha256,
         # Informative for float32: the checker evaluates `real` alone.
-        "arithmetic": {"real": True, "float32": found.violates["float32"] is True},
+        "arithmetic": {"real": found.violates["real"] is True, "float32": found.violates["float32"] is True},
         "x": found.x,
         "outputs": found.outputs,
         "atom": found.atom,

@@ -13,7 +13,7 @@ from hybrid_ai.pipeline.checking import Checker
 from hybrid_ai.pipeline.files import make_folder, write_atomically
 from hybrid_ai.pipeline.limits import Limits
 from hybrid_ai.pipeline.result import Result, Verdict
-from hybrid_ai.pipeline.verify import Observer, run
+from hybrid_ai.pipeline.verify import Observer, Task, run
 
 MODEL = "braking.onnx"
 
@@ -65,7 +65,7 @@ def run_demo(
         for claim in CLAIMS:
             suffix = ".certificate" if claim.expected == "proved" else ".counterexample.json"
             evidence = folder / (Path(claim.file).stem + suffix)
-            result = run(folder / MODEL, folder / claim.file, limits, evidence, False, checker, observer)
+            result = run(folder / MODEL, folder / claim.file, Task(limits, evidence), checker, observer)
             shown.append(Demonstrated(claim, result, evidence))
             on_result(shown[-1])
     rows = [{"onnx": MODEL, "vnnlib": each.claim.file, **each.result.fields()} for each in shown]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
 
-from hybrid_ai.network import Model, NetworkError, UnsupportedModel, load_model
+from hybrid_ai.network import Model, NetworkError, UnsupportedModel, load_model, several
 from hybrid_ai.pipeline.errors import BadInput, UnsupportedInput
 from hybrid_ai.pipeline.files import require_regular
 from hybrid_ai.spec import (
@@ -33,6 +33,7 @@ class Inputs:
     """A model and a property that fit each other.
 
     Attributes:
+        model: of several instances side by side where the property speaks about several.
         form: the normal form of the property.
         source: the bytes of the property file, or the text written for a property built in Python.
         sha256: of `source`, hexadecimal.
@@ -130,7 +131,7 @@ def read_inputs(
         UnsupportedInput: one uses something that is not supported.
     """
     prop = read_property(property_source)
-    model = reader(model_source)
+    model = several(reader(model_source), prop.instances)
     if (model.n_inputs, model.n_outputs) != (prop.n_inputs, prop.n_outputs):
         raise BadInput(
             f"{_name(property_source, 'property')} declares {prop.n_inputs} inputs and {prop.n_outputs}"

@@ -8,11 +8,13 @@ from typing import Any
 from hybrid_ai.pipeline.inputs import ModelSource, read_model
 
 # What the two sides read; a test compares the element types with the reader's.
-ELEMENT_TYPES = ("float32", "float64")
-SUPPORTED_ARITHMETICS = ("real",)
+MODEL_ELEMENT_TYPES = ("float32", "float64")
+# What verdicts can be about, in VNN-LIB 2.0's words: float64 models are analysed over the reals alone.
+ELEMENT_TYPES = ("real", "float32")
+SUPPORTED_ARITHMETICS = ("real", "float32", "both")
 SUPPORTED_BACKENDS = ("cpu",)
 ENGINES = ("fast", "exact")
-PROPERTY_FORMATS = ("VNN-LIB 1.0",)
+PROPERTY_FORMATS = ("VNN-LIB 1.0", "VNN-LIB 2.0")
 
 
 def inspect_model(model: ModelSource) -> dict[str, Any]:
@@ -43,9 +45,13 @@ def inspect_model(model: ModelSource) -> dict[str, Any]:
         "stages": [{"kind": stage.kind, "size": stage.size} for stage in loaded.staged.stages],
         "operations": dict(Counter(operation.op_type for operation in graph.operations if operation.used)),
         "unused_operations": [operation.label for operation in graph.operations if not operation.used],
-        "bounds": list(SUPPORTED_ARITHMETICS),
-        "certificate": list(SUPPORTED_ARITHMETICS),
+        "bounds": _arithmetics(graph.element),
+        "certificate": _arithmetics(graph.element),
     }
+
+
+def _arithmetics(element: str) -> list[str]:
+    return list(SUPPORTED_ARITHMETICS) if element == "float32" else ["real"]
 
 
 def supported() -> dict[str, Any]:
@@ -59,6 +65,7 @@ def supported() -> dict[str, Any]:
     return {
         "operations": operations,
         "element_types": list(ELEMENT_TYPES),
+        "model_element_types": list(MODEL_ELEMENT_TYPES),
         "arithmetics": list(SUPPORTED_ARITHMETICS),
         "backends": list(SUPPORTED_BACKENDS),
         "engines": list(ENGINES),

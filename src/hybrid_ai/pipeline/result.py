@@ -18,6 +18,14 @@ REAL_ASSUMPTION = (
 )
 
 
+FLOAT32_ASSUMPTION = (
+    "arithmetic float32: every + - x / is binary32 rounded to nearest, or more precise; sums in any order, "
+    "fused or not; constants folded within one affine block; subnormals kept or flushed; no TF32, half "
+    "precision, Winograd, FFT or Strassen"
+)
+ASSUMPTIONS = {"real": REAL_ASSUMPTION, "float32": FLOAT32_ASSUMPTION}
+
+
 @dataclass(frozen=True, slots=True)
 class EvidenceFile:
     """A file of evidence: its path as given, the SHA-256 of its bytes (hexadecimal) and their number."""
@@ -83,6 +91,9 @@ class Result:
         checked_by: engine and version of the checker that accepted, or None.
         leaves, bounded: leaves of the trees, boxes bounded.
         repairs: rejected nodes that went back to the search.
+        margin: least margin with which the certificate's steps close, in units of the property's rows, as the
+            search found it (not checked); None where none was needed.
+        float32_penalty: most that float32 rounding took off such a margin; likewise.
         assumptions: what the verdict rests on.
         model_sha256, property_sha256: of the files as given, hexadecimal; None where interrupted before.
         version: of this program.
@@ -99,6 +110,8 @@ class Result:
     leaves: int
     bounded: int
     repairs: int
+    margin: float | None
+    float32_penalty: float | None
     assumptions: tuple[str, ...]
     seconds: Seconds
     model_sha256: str | None
@@ -126,11 +139,14 @@ class Result:
         if self.counterexample is not None:
             shown = [f"X_{axis} = {_short(text)}" for axis, text in enumerate(self.counterexample.x[:6])]
             more = ", ..." if len(self.counterexample.x) > len(shown) else ""
-            return f"refuted: {self.counterexample.atom[:200]} at {', '.join(shown)}{more}"
+            refuted = [name for name, verdict in self.arithmetics.items() if verdict == "refuted"]
+            where = "" if "real" in refuted else f" in {' and '.join(refuted)} arithmetic"
+            return f"refuted{where}: {self.counterexample.atom[:200]} at {', '.join(shown)}{more}"
         vacuous = "the input set is empty; " if self.vacuous else ""
         note = f" ({self.reason})" if self.reason else ""
         return (
-            f"proved: {vacuous}{self.leaves} leaves, checked by engine {self.checked_by}, "
+            f"proved in {' and '.join(self.arithmetics)} arithmetic: {vacuous}{self.leaves} leaves, "
+            f"checked by engine {self.checked_by}, "
             f"{self.seconds.total:.2f} s{note}"
         )
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_ai.network import RuntimeFailure, run_onnxruntime
-from hybrid_ai.pipeline.counterexample import exact_point, rounded, violates_float32
+from hybrid_ai.network import RuntimeFailure
+from hybrid_ai.pipeline.counterexample import computed, exact_point, rounded, violates_float32
 from hybrid_ai.pipeline.errors import Terminated
 from hybrid_ai.pipeline.files import write_atomically
 from hybrid_ai.pipeline.inputs import Inputs, ModelSource, PropertySource, read_inputs
@@ -57,7 +57,7 @@ def _point_text(inputs: Inputs, x: Sequence[Fraction]) -> str | None:
     """`sat` with a float32 point that violates in ONNX Runtime with default options, None where none does."""
     for point in _candidates(inputs, x):
         try:
-            outputs, _ = run_onnxruntime(inputs.model.data, point, optimised=True)
+            outputs, _ = computed(inputs, point, optimised=True)
         except RuntimeFailure:
             continue  # the point is then no witness: the verdict of the file is `unknown`
         if violates_float32(inputs.property, x, point, outputs):

@@ -16,7 +16,7 @@ from hybrid_ai.pipeline.files import make_folder, require_regular, require_writa
 from hybrid_ai.pipeline.inputs import ModelReader, digest, read_model
 from hybrid_ai.pipeline.limits import Limits
 from hybrid_ai.pipeline.rows_file import Content, open_rows
-from hybrid_ai.pipeline.verify import INTERRUPTED, Observer, run
+from hybrid_ai.pipeline.verify import INTERRUPTED, Arithmetic, Observer, Task, run
 
 COLUMNS = ("onnx", "vnnlib", "timeout_s")
 LARGEST_SUITE = 2**26
@@ -99,6 +99,7 @@ def run_suite(
     *,
     longest: float | None,
     allow_vacuous: bool,
+    arithmetic: Arithmetic | None,
     certificates: Path | None,
     observer: Observer,
     on_row: Callable[[Row], None],
@@ -107,12 +108,13 @@ def run_suite(
 
     Args:
         suite: CSV file; paths in it are relative to its folder.
-        out: file of JSON lines. A line with the same files, hashes and version is not computed again unless
-            it says unknown, is vacuous and that is not allowed, or its evidence is asked for and missing; a
-            last line that was cut off is removed.
+        out: file of JSON lines. A line with the same files, hashes, arithmetic asked for and version is not
+            computed again unless it says unknown, is vacuous and that is not allowed, or its evidence is
+            asked for and missing; a last line that was cut off is removed.
         limits: of each instance; the time limit is the instance's own.
         longest: cap of the time limits in seconds, None for none.
         allow_vacuous: prove properties with an empty input set.
+        arithmetic: what the verdicts are about, as in `verify`.
         certificates: folder that receives the evidence, or None.
         observer: told how each search goes.
         on_row: told of each row when it is done.
@@ -134,15 +136,15 @@ def run_suite(
     with open_rows(out) as file, Checker() as checker:
         for instance in instances:
             target = None if certificates is None else certificates / _evidence_name(instance)
+            task = Task(replace(limits, timeout=instance.timeout), target, allow_vacuous, arithmetic)
             content = fresh.get(instance)
             if content is None:
                 earlier = file.earlier.get((instance.onnx, instance.vnnlib))
-                if earlier is not None and _is_current(earlier, instance, folder, target, allow_vacuous):
+                if earlier is not None and _is_current(earlier, instance, folder, task):
                     content = earlier
             resumed = content is not None
             if content is None:
-                case = replace(limits, timeout=instance.timeout)
-                content = _verify(instance, folder, reader, case, target, allow_vacuous, checker, observer)
+                content = _verify(instance, folder, reader, task, checker, observer)
                 file.append(content)
                 fresh[instance] = content
             rows.append(Row(instance, content, resumed))
@@ -154,16 +156,14 @@ def _verify(
     instance: Instance,
     folder: Path,
     reader: ModelReader,
-    limits: Limits,
-    target: Path | None,
-    allow_vacuous: bool,
+    task: Task,
     checker: Checker,
     observer: Observer,
 ) -> Content:
-    names = {"onnx": instance.onnx, "vnnlib": instance.vnnlib}
+    names = {"onnx": instance.onnx, "vnnlib": instance.vnnlib, "arithmetic": task.arithmetic}
     model, prop = folder / instance.onnx, folder / instance.vnnlib
     try:
-        result = run(model, prop, limits, target, allow_vacuous, checker, observer, reader)
+        result = run(model, prop, task, checker, observer, reader)
     except BadInput as error:
         hashes = {"model_sha256": digest(model), "property_sha256": digest(prop)}
         return {**names, "verdict": "error", "reason": str(error), **hashes, "version": hybrid_ai.__version__}
@@ -172,15 +172,15 @@ def _verify(
     return {**names, **result.fields()}
 
 
-def _is_current(
-    content: Content, instance: Instance, folder: Path, target: Path | None, allow_vacuous: bool
-) -> bool:
+def _is_current(content: Content, instance: Instance, folder: Path, task: Task) -> bool:
     """Tell whether an earlier row stands for what would be computed now; `unknown` may end otherwise."""
     if content["version"] != hybrid_ai.__version__ or content["verdict"] not in ("proved", "refuted"):
         return False
-    if content.get("failed") is True or (content.get("vacuous") is not False and not allow_vacuous):
+    if content.get("failed") is True or (content.get("vacuous") is not False and not task.allow_vacuous):
         return False
-    if target is not None and not _is_kept(content, target):
+    if content.get("arithmetic") != task.arithmetic:
+        return False
+    if task.target is not None and not _is_kept(content, task.target):
         return False
     known = content["model_sha256"], content["property_sha256"]
     return known == (digest(folder / instance.onnx), digest(folder / instance.vnnlib))

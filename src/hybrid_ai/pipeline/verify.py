@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Literal
@@ -26,15 +28,16 @@ from hybrid_ai.pipeline.inputs import (
     read_model,
 )
 from hybrid_ai.pipeline.limits import DEFAULT_MEMORY, DEFAULT_TIMEOUT, Limits, TimeUp, alarm_at
-from hybrid_ai.pipeline.result import REAL_ASSUMPTION, Counterexample, EvidenceFile, Result, Seconds, Verdict
+from hybrid_ai.pipeline.result import ASSUMPTIONS, Counterexample, EvidenceFile, Result, Seconds, Verdict
 
 if TYPE_CHECKING:
     from hybrid_ai.search import Claimed, Outcome, Progress, Refuted
 
-Arithmetic = Literal["real"]
+Arithmetic = Literal["real", "float32", "both"]
 Backend = Literal["auto", "cpu"]
 
-ARITHMETICS = ("real",)
+# What each arithmetic that can be asked for consists of.
+ARITHMETICS = {"real": ("real",), "float32": ("float32",), "both": ("real", "float32")}
 BACKENDS = ("auto", "cpu")
 # A certificate this small that the engine `fast` rejects goes to the engine `exact` before it is given up.
 EXACT_BELOW_LEAVES = 300
@@ -52,6 +55,16 @@ REJECTED = "certificate rejected"
 
 
 @dataclass(frozen=True)
+class Task:
+    """What is asked for: `verify` says what each means."""
+
+    limits: Limits
+    target: Path | None = None
+    allow_vacuous: bool = False
+    arithmetic: Arithmetic | None = None
+
+
+@dataclass(frozen=True)
 class Observer:
     """Who is told how it goes: `progress` after each batch of boxes, `notice` of what takes a while."""
 
@@ -63,7 +76,7 @@ def verify(
     model: ModelSource,
     property: PropertySource,
     *,
-    arithmetic: Arithmetic = "real",
+    arithmetic: Arithmetic | None = None,
     timeout: float = DEFAULT_TIMEOUT,
     memory: int = DEFAULT_MEMORY,
     threads: int | None = None,
@@ -79,7 +92,8 @@ def verify(
     Args:
         model: ONNX file: its path, its bytes, or loaded.
         property: VNN-LIB file: its path, its bytes, or a `Property`.
-        arithmetic: what the verdict is about; "real" is the only engine there is yet.
+        arithmetic: what the verdict is about: "real", "float32" or "both"; None is what the property is
+            declared over, else both, or real where the model computes in float64.
         timeout: seconds for everything, the check included; above 0.
         memory: bytes for the open boxes of the search; above 0.
         threads: of the search, at least 1; None is one per core.
@@ -100,8 +114,8 @@ def verify(
     Sound because: "proved" and "refuted" appear only when the checker's own process accepted the evidence for
     the very bytes that were hashed here.
     """
-    if arithmetic not in ARITHMETICS:
-        raise BadInput(f"arithmetic {arithmetic!r}: there is no engine for it yet, give 'real'")
+    if arithmetic is not None and arithmetic not in ARITHMETICS:
+        raise BadInput(f"arithmetic {arithmetic!r}: give 'real', 'float32' or 'both'")
     if backend not in BACKENDS:
         raise BadInput(f"backend {backend!r}: there is no engine for it yet, give 'auto' or 'cpu'")
     limits = Limits(timeout, memory, threads, seed)
@@ -112,31 +126,34 @@ def verify(
         require_writable(target, "certificate", (model, property))
     # The checker starts first: it gets ready while the search runs.
     with Checker() as checker:
-        return run(model, property, limits, target, allow_vacuous, checker, Observer(progress, notice))
+        task = Task(limits, target, allow_vacuous, arithmetic)
+        return run(model, property, task, checker, Observer(progress, notice))
 
 
 def run(
     model: ModelSource,
     property: PropertySource,
-    limits: Limits,
-    target: Path | None,
-    allow_vacuous: bool,
+    task: Task,
     checker: Checker,
     observer: Observer,
     reader: ModelReader = read_model,
 ) -> Result:
     """Verify with a checker process that is already there; arguments as in `verify`, `read_inputs`."""
     started = monotonic()
-    blank = _blank()
+    blank = _blank(task.arithmetic or "both")
     try:
         # Reading and emptiness have no clock of their own; the search and the check end before this rings.
-        with alarm_at(started + limits.timeout + ALARM_AFTER):
+        with alarm_at(started + task.limits.timeout + ALARM_AFTER):
             blank = replace(blank, model_sha256=digest(model), property_sha256=digest(property))
             inputs = read_inputs(model, property, reader)
             # Of the bytes that were read, should a file have changed meanwhile.
-            blank = replace(blank, model_sha256=inputs.model.sha256, property_sha256=inputs.sha256)
-            case = _Case(inputs, limits, started, target, allow_vacuous, checker, observer, blank)
-            return case.run()
+            arithmetic = _chosen(task.arithmetic, inputs)
+            blank = replace(
+                _blank(arithmetic), model_sha256=inputs.model.sha256, property_sha256=inputs.sha256
+            )
+            return _Case(
+                inputs, replace(task, arithmetic=arithmetic), started, checker, observer, blank
+            ).run()
     except UnsupportedInput as error:
         return _unknown(blank, str(error), started)
     except TimeUp:
@@ -145,10 +162,29 @@ def run(
         return _unknown(blank, INTERRUPTED, started)
 
 
-def _blank() -> Result:
+def _chosen(asked: Arithmetic | None, inputs: Inputs) -> Arithmetic:
+    """The arithmetic that the verdict is about.
+
+    Raises:
+        BadInput: the property is declared over other numbers than what is asked for.
+    """
+    declared = inputs.property.element
+    if declared is not None:
+        if asked not in (None, declared) and (asked, declared) != ("both", "real"):
+            raise BadInput(
+                f"the property is declared over {declared} numbers, which {asked} does not answer: "
+                "leave it out"
+            )
+        return asked or declared
+    return asked or ("both" if inputs.model.graph.element == "float32" else "real")
+
+
+def _blank(arithmetic: Arithmetic) -> Result:
+    names = ARITHMETICS[arithmetic]
     return Result(
-        verdict="unknown", arithmetics={"real": "unknown"}, reason=None, vacuous=False, counterexample=None,
-        certificate=None, checked_by=None, leaves=0, bounded=0, repairs=0, assumptions=(REAL_ASSUMPTION,),
+        verdict="unknown", arithmetics=dict.fromkeys(names, "unknown"), reason=None, vacuous=False,
+        counterexample=None, certificate=None, checked_by=None, leaves=0, bounded=0, repairs=0, margin=None,
+        float32_penalty=None, assumptions=tuple(ASSUMPTIONS[name] for name in names),
         seconds=Seconds(0.0, 0.0, 0.0), model_sha256=None, property_sha256=None,
         version=hybrid_ai.__version__,
     )  # fmt: skip
@@ -164,22 +200,20 @@ class _Case:
     """One verification under way; `blank` holds what is known of the result before the search."""
 
     inputs: Inputs
-    limits: Limits
+    task: Task
     started: float
-    target: Path | None
-    allow_vacuous: bool
     checker: Checker
     observer: Observer
     blank: Result
 
     @property
     def _deadline(self) -> float:
-        return self.started + self.limits.timeout
+        return self.started + self.task.limits.timeout
 
     def run(self) -> Result:
         """Search, then check."""
-        if not self.allow_vacuous:
-            reason = contradiction(self.inputs.form, EMPTINESS_SHARE * self.limits.timeout)
+        if not self.task.allow_vacuous:
+            reason = contradiction(self.inputs.form, EMPTINESS_SHARE * self.task.limits.timeout)
             if reason is not None:
                 raise BadInput(self._empty(reason))
         outcome, late, searched = self._search()
@@ -207,8 +241,9 @@ class _Case:
 
         if self.observer.notice is not None and not kernels_ready():
             self.observer.notice(COMPILING)
-        deadline = self._deadline - self.limits.reserve
-        budget = Budget(deadline, self.limits.memory, self.limits.used_threads)
+        limits = self.task.limits
+        deadline = self._deadline - limits.reserve
+        budget = Budget(deadline, limits.memory, limits.used_threads)
         began = monotonic()
         with alarm_at(deadline + ALARM_AFTER) as alarm:
             outcome = run_search(
@@ -216,13 +251,20 @@ class _Case:
                 self.inputs.property,
                 self.inputs.sha256,
                 budget=budget,
-                seed=self.limits.seed,
+                seed=limits.seed,
                 report=self.observer.progress,
+                arithmetic=self.task.arithmetic or "real",
+                runtime=self._float32_violation,
             )
         return outcome, TIMEOUT if alarm.rang else None, monotonic() - began
 
+    def _float32_violation(self, x: tuple[Fraction, ...]) -> tuple[Fraction, ...] | None:
+        from hybrid_ai.pipeline.counterexample import float32_violation
+
+        return float32_violation(self.inputs, x)
+
     def _judge_claim(self, claimed: Claimed, so_far: Result) -> Result:
-        with _evidence_file(self.target, claimed.certificate) as (path, kept):
+        with _evidence_file(self.task.target, claimed.certificate) as (path, kept):
             so_far = replace(so_far, certificate=kept)
             began = monotonic()
             try:
@@ -236,9 +278,18 @@ class _Case:
             so_far = _checked(so_far, began)
             if answer.status != "valid":
                 return self._refused(answer, so_far, claimed.certificate)
-        if answer.vacuous and not self.allow_vacuous:
+        if answer.vacuous and not self.task.allow_vacuous:
             raise BadInput(self._empty("that is what the certificate shows"))
-        return self._accepted(so_far, "proved", note, vacuous=answer.vacuous, engine=answer.engine)
+        shown: dict[str, Verdict] = dict.fromkeys(ARITHMETICS[answer.arithmetic], "proved")
+        if claimed.missed is not None:
+            note = f"proved in real arithmetic alone; {claimed.missed}"
+        so_far = replace(
+            so_far,
+            vacuous=answer.vacuous,
+            margin=_finite(claimed.margin),
+            float32_penalty=claimed.penalty if claimed.arithmetic != "real" else None,
+        )
+        return self._accepted(so_far, shown, note, f"{answer.engine} {so_far.version}")
 
     def _check_certificate(self, path: Path, leaves: int) -> tuple[CheckResult, str | None]:
         """The answer of `fast`, or of `exact` where `fast` rejected something small, with a note on that."""
@@ -267,7 +318,10 @@ class _Case:
         began = monotonic()
         try:
             found = describe(self.inputs, refuted.x, refuted.outputs)
-            with _evidence_file(self.target, evidence(self.inputs, found)) as (path, kept):
+            refuted_in: dict[str, Verdict] = {
+                name: "refuted" for name, violates in found.violates.items() if violates
+            }
+            with _evidence_file(self.task.target, evidence(self.inputs, found)) as (path, kept):
                 found = replace(found, file=kept)
                 began = monotonic()
                 answer = self._ask(path, "fast")
@@ -281,13 +335,16 @@ class _Case:
         if answer.status == "unsupported":
             reason = f"unsupported by the checker: {answer.where}: {answer.reason}"
             return _unknown(so_far, reason, self.started)
-        if answer.status != "valid":
+        checked_by = f"{answer.engine} {so_far.version}"
+        if answer.status == "not_reevaluated" and "real" not in refuted_in:
+            checked_by = f"ONNX Runtime {found.runtime.version}"
+        elif answer.status != "valid":
             what = (
                 "counterexample rejected" if answer.status == "rejected" else "the checker refuses the input"
             )
             reason = f"{what}: {answer.rule} at {answer.where}: {answer.reason}"
             return _unknown(so_far, reason, self.started, failed=True)
-        return self._accepted(replace(so_far, counterexample=found), "refuted", None, engine=answer.engine)
+        return self._accepted(replace(so_far, counterexample=found), refuted_in, None, checked_by)
 
     def _ask(self, evidence: Path, engine: Engine) -> CheckResult:
         """Have the checker judge evidence against copies of the bytes that were hashed."""
@@ -298,17 +355,29 @@ class _Case:
             return self.checker.ask(model, claim, evidence, engine, self._deadline)
 
     def _accepted(
-        self, so_far: Result, verdict: Verdict, note: str | None, *, engine: str, vacuous: bool = False
+        self, so_far: Result, shown: dict[str, Verdict], note: str | None, checked_by: str
     ) -> Result:
+        """The result when a verdict is shown for some arithmetics, of which those asked for count."""
+        arithmetics: dict[str, Verdict] = {name: shown.get(name, "unknown") for name in so_far.arithmetics}
+        verdict: Verdict = "unknown"
+        if "refuted" in arithmetics.values():
+            verdict = "refuted"
+        elif set(arithmetics.values()) == {"proved"}:
+            verdict = "proved"
+        elif note is None:
+            note = "the counterexample does not violate in the arithmetic asked for"
         return replace(
             so_far,
             verdict=verdict,
-            arithmetics={"real": verdict},
+            arithmetics=arithmetics,
             reason=note,
-            vacuous=vacuous,
-            checked_by=f"{engine} {so_far.version}",
+            checked_by=checked_by,
             seconds=replace(so_far.seconds, total=monotonic() - self.started),
         )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _checked(so_far: Result, began: float) -> Result:

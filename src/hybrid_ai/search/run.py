@@ -31,8 +31,8 @@ MOST_SAMPLES_CONFIRMED = 3
 ATTACK_AT = (1_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 512_000)
 
 
-# Whether a float32 execution violates at a point of the input set, which it rounds itself.
-Runtime = Callable[[tuple[Fraction, ...]], bool]
+# The point near a point of the input set at which a float32 execution violates, or None.
+Runtime = Callable[[tuple[Fraction, ...]], tuple[Fraction, ...] | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ def run_search(
             another certificate than a warm one, equally valid.
         report: called after each batch of boxes.
         arithmetic: what is to be claimed.
-        runtime: tells whether a float32 execution violates at a point; without it, float32 is never refuted.
+        runtime: finds where a float32 execution violates near a point; without it, float32 is never refuted.
 
     Returns:
         `Claimed`, `Refuted` or `Unknown`; Ctrl-C gives unknown: interrupted.
@@ -191,7 +191,7 @@ class _Search:
             found = self._confirm(case, samples[:MOST_SAMPLES_CONFIRMED])
             if found is None:
                 advance(branch, self._backend, deadline)
-                found = self._confirm(case, branch.candidates)
+                found = self._confirm(case, branch.candidates, branch.near)
             if found is None and branch.stack:
                 found = self._confirm(case, descent_attack(case.attack, samples, self._generator, deadline))
             if found is not None:
@@ -228,12 +228,12 @@ class _Search:
             y = evaluate_exact(self._model.staged, exact)
             if self._arithmetic != "float32" and self._question.prop.holds_unsafe(exact, y):
                 return Refuted(exact, tuple(y), self._effort())
-            if self._arithmetic != "real" and self._computed_violates(exact):
-                return Refuted(exact, tuple(y), self._effort(), exactly=False)
+            if self._arithmetic != "real" and self._question.runtime is not None:
+                found = self._question.runtime(exact)
+                if found is not None:
+                    outputs = tuple(evaluate_exact(self._model.staged, found))
+                    return Refuted(found, outputs, self._effort(), exactly=False)
         return None
-
-    def _computed_violates(self, x: tuple[Fraction, ...]) -> bool:
-        return self._question.runtime is not None and self._question.runtime(x)
 
     def _effort(self) -> Effort:
         done = sum(branch.decided for branch in self._branches)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -18,7 +18,9 @@ LARGEST_COUNT = 2**16
 
 Kind = Literal["add", "sub", "rsub", "mul", "div"]
 # What a test may leave out of the bound, to show that it is needed.
-Part = Literal["sum", "folded sum", "chain", "eta", "bias", "differences", "gain"]
+Part = Literal[
+    "sum", "folded sum", "addition", "chain", "product", "division", "eta", "bias", "differences", "gain"
+]
 
 
 class NothingShown(Exception):
@@ -58,18 +60,20 @@ class Block:
 
 @dataclass(frozen=True)
 class Sized:
-    """An affine form over the inputs (coefficients, constant), its size form, and whole numbers K, G and S.
-
-    S counts additions of constants: folded into a contraction, each is one more sum over its terms.
-    """
+    """An affine form over the inputs (coefficients, constant), its size form, whole numbers N, D and G."""
 
     coefficients: tuple[Fraction, ...]
     constant: Fraction
     sizes: tuple[Fraction, ...]
     size: Fraction
-    roundings: int
-    gain: int
-    shifts: int
+    terms: int = 1
+    degree: int = 1
+    gain: int = 1
+
+    @property
+    def roundings(self) -> int:
+        """K: a term meets at most N - 1 sums and D - 1 products."""
+        return self.terms + self.degree - 2
 
     def value(self, inputs: Sequence[Fraction]) -> Fraction:
         return sum((c * x for c, x in zip(self.coefficients, inputs, strict=True)), self.constant)
@@ -85,61 +89,56 @@ def whole(value: Fraction) -> int:
 
 def _group_element(index: int, count: int) -> Sized:
     unit = tuple(Fraction(int(k == index)) for k in range(count))
-    return Sized(unit, Fraction(0), unit, Fraction(0), 0, 1, 0)
+    return Sized(unit, Fraction(0), unit, Fraction(0))
 
 
-def scaled(form: Sized, factor: Fraction, roundings: int, gain: int) -> Sized:
+def _constant(value: Fraction, count: int) -> Sized:
+    zeros = (Fraction(0),) * count
+    return Sized(zeros, value, zeros, abs(value), gain=whole(value))
+
+
+def scaled(form: Sized, factor: Fraction, degree: int, gain: int) -> Sized:
+    """Return form times factor, which is of the given degree and gain."""
     size = abs(factor)
     return Sized(
         tuple(c * factor for c in form.coefficients),
         form.constant * factor,
         tuple(c * size for c in form.sizes),
         form.size * size,
-        form.roundings + roundings,
+        form.terms,
+        form.degree + degree,
         2 * form.gain * gain,
-        form.shifts,
     )
 
 
-def summed(left: Sized, right: Sized, roundings: int, sign: int = 1) -> Sized:
-    return Sized(
+def summed(left: Sized, right: Sized, sign: int, without: Part | None) -> Sized:
+    result = Sized(
         tuple(a + sign * b for a, b in zip(left.coefficients, right.coefficients, strict=True)),
         left.constant + sign * right.constant,
         tuple(a + b for a, b in zip(left.sizes, right.sizes, strict=True)),
         left.size + right.size,
-        left.roundings + right.roundings + roundings,
+        max(left.terms, right.terms) if without == "addition" else left.terms + right.terms,
+        max(left.degree, right.degree),
         left.gain + right.gain,
-        left.shifts + right.shifts,
     )
-
-
-def _constant(value: Fraction, count: int) -> Sized:
-    zeros = (Fraction(0),) * count
-    return Sized(zeros, value, zeros, abs(value), 0, whole(value), 1)
+    if without != "differences":
+        return result
+    return replace(result, sizes=tuple(abs(c) for c in result.coefficients), size=abs(result.constant))
 
 
 def _apply(kind: Kind, form: Sized, number: float, gain: int, without: Part | None) -> Sized:
     """Return a form after one operation by a constant; gain: that of the whole constant tensor."""
-    value, count, costs = Fraction(number), len(form.coefficients), 0 if without == "chain" else 2
+    value = Fraction(number)
     if kind == "mul":
-        return scaled(form, value, costs, gain)
+        return scaled(form, value, 0 if without == "chain" else 1, gain)
     if kind == "div":
-        return scaled(form, 1 / value, costs + 1 if costs else 0, gain)
-    constant = _constant(value, count)
+        # A runtime may multiply by the rounded reciprocal.
+        more = 0 if without == "division" else 1
+        return scaled(form, 1 / value, 0 if without == "chain" else 1 + more, gain)
+    constant = _constant(value, len(form.coefficients))
     if kind == "rsub":
         form, constant = constant, form
-    result = summed(form, constant, costs, -1 if kind in ("sub", "rsub") else 1)
-    if without == "differences":
-        return Sized(
-            result.coefficients,
-            result.constant,
-            tuple(abs(c) for c in result.coefficients),
-            abs(result.constant),
-            result.roundings,
-            result.gain,
-            result.shifts,
-        )
-    return result
+    return summed(form, constant, -1 if kind in ("sub", "rsub") else 1, without)
 
 
 def _gain(operation: Operation) -> int:
@@ -150,19 +149,18 @@ def _gain(operation: Operation) -> int:
 def _contract(forms: Sequence[Sized], contraction: Contraction, without: Part | None) -> Sized:
     weights = [Fraction(w) for w in contraction.weights]
     n, count = len(weights), len(forms[0].coefficients)
-    # Constants added to the operand may be folded into the bias, by a sum of n products for each addition;
-    # the bias is then one of the terms that meet the n products of the operand itself.
-    shifts = 0 if without == "folded sum" else max(form.shifts for form in forms)
-    terms = 2 if without == "sum" else (1 + shifts) * n + 1
+    # Multiplied out, as a runtime may do that folds what was added before, every product is one of N1 terms.
+    operand = max(form.terms for form in forms)
+    terms = operand if without == "sum" else n + operand - 1 if without == "folded sum" else n * operand
     rows = list(zip(weights, forms, strict=True))
     result = Sized(
         tuple(sum((w * f.coefficients[k] for w, f in rows), Fraction(0)) for k in range(count)),
         sum((w * f.constant for w, f in rows), Fraction(0)),
         tuple(sum((abs(w) * f.sizes[k] for w, f in rows), Fraction(0)) for k in range(count)),
         sum((abs(w) * f.size for w, f in rows), Fraction(0)),
-        max(form.roundings for form in forms) + terms,
+        terms,
+        max(form.degree for form in forms) + (0 if without == "product" else 1),
         2 * n * max(form.gain for form in forms) * max(whole(w) for w in weights),
-        0,
     )
     if contraction.alpha != 1.0:
         result = _apply("mul", result, contraction.alpha, whole(Fraction(contraction.alpha)), without)
@@ -171,7 +169,7 @@ def _contract(forms: Sequence[Sized], contraction: Contraction, without: Part | 
     bias = _constant(Fraction(contraction.bias), count)
     if contraction.beta != 1.0:
         bias = _apply("mul", bias, contraction.beta, whole(Fraction(contraction.beta)), without)
-    return summed(result, bias, 0 if without == "chain" else 2)
+    return summed(result, bias, 1, without)
 
 
 def block_form(block: Block, without: Part | None = None) -> Sized:

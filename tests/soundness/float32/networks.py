@@ -101,17 +101,101 @@ def _chained(rng: np.random.Generator) -> tuple[list[NodeProto], Constants, list
     return nodes, constants, sizes
 
 
+def _undone(rng: np.random.Generator) -> tuple[list[NodeProto], Constants, list[int]]:
+    """Divided and multiplied again, added and taken off again: as forms, nothing happened."""
+    n, large = int(rng.integers(8, 17)), float(rng.choice([2.0**8, 2.0**24]))
+    constants = {"three": _single(3.0), "large": _single(large), "less": _single(2.0**10)}
+    constants |= {"w0": _single(rng.normal(size=(3, n))), "b0": _single(rng.normal(size=n))}
+    constants |= {"w1": _single(rng.normal(size=(n, 3))), "b1": _single(rng.normal(size=3))}
+    nodes = [
+        node("Div", "x three", "a0"),
+        node("Mul", "a0 three", "z0"),
+        node("LeakyRelu", "z0", "h0", alpha=0.3),
+        node("Gemm", "h0 w0 b0", "g"),
+        node("Add", "g less", "a1"),
+        node("Sub", "a1 less", "z1"),
+        node("Relu", "z1", "h1"),
+        node("Add", "h1 large", "a2"),
+        node("Sub", "a2 large", "z2"),
+        node("Relu", "z2", "h2"),
+        node("Gemm", "h2 w1 b1"),
+    ]
+    return nodes, constants, [3]
+
+
+def _joined(rng: np.random.Generator) -> tuple[list[NodeProto], Constants, list[int]]:
+    """Sums of tensors, and tensors side by side of which one was computed and one was not."""
+    n = int(rng.integers(6, 11))
+    constants = {"w0": _single(rng.normal(size=(3, n))), "b0": _single(rng.normal(size=n))}
+    constants |= {"c": _single(rng.normal(size=n)), "d": _single(rng.normal(size=n))}
+    constants |= {"w1": _single(rng.normal(size=(2 * n, n))), "w2": _single(rng.normal(size=(n + 3, 2)))}
+    nodes = [
+        node("Gemm", "x w0 b0", "z0"),
+        node("Relu", "z0", "h0"),
+        node("Mul", "h0 c", "s"),
+        node("Sub", "s h0", "t"),
+        node("Concat", "h0 t", "u", axis=1),
+        node("MatMul", "u w1", "p"),
+        node("Add", "p d", "q"),
+        node("Add", "q t", "z1"),
+        node("Relu", "z1", "h1"),
+        node("Concat", "x h1", "v", axis=1),
+        node("MatMul", "v w2"),
+    ]
+    return nodes, constants, [3]
+
+
+def _computed(rng: np.random.Generator) -> tuple[list[NodeProto], Constants, list[int]]:
+    """Constants that are computed from others, one of them by a difference."""
+    n = int(rng.integers(6, 13))
+    constants = {"a": _single(rng.normal(size=3) * 100), "b": _single(rng.normal(size=3))}
+    constants |= {"w": _single(rng.normal(size=(3, n))), "s": _single(rng.uniform(0.2, 2, n))}
+    constants |= {"v": _single(rng.normal(size=(n, 2))), "e": _single(rng.normal(size=2))}
+    nodes = [
+        node("Add", "a b", "sum"),
+        node("Sub", "sum a", "difference"),
+        node("Mul", "x difference", "m"),
+        node("Div", "w s", "quotient"),
+        node("MatMul", "m quotient", "z"),
+        node("Relu", "z", "h"),
+        node("Mul", "s s", "square"),
+        node("Div", "h square", "d"),
+        node("MatMul", "d v", "r"),
+        node("Sub", "e r"),
+    ]
+    return nodes, constants, [3]
+
+
+def _underflowing(rng: np.random.Generator) -> tuple[list[NodeProto], Constants, list[int]]:
+    """Pre-activations around the least normal float32."""
+    n = int(rng.integers(6, 13))
+    constants = {"tiny": _single(2.0**-68), "huge": _single(2.0**50)}
+    constants |= {"w0": _single(rng.normal(size=(3, n)) * 2.0**-60), "w1": _single(rng.normal(size=(n, 2)))}
+    nodes = [
+        node("Mul", "x tiny", "a"),
+        node("MatMul", "a w0", "z"),
+        node("Relu", "z", "h"),
+        node("Mul", "h huge", "b"),
+        node("MatMul", "b w1"),
+    ]
+    return nodes, constants, [3]
+
+
 KINDS: Mapping[str, Callable[[np.random.Generator], tuple[list[NodeProto], Constants, list[int]]]] = {
     "gemm": _gemm,
     "normalised": _normalised,
     "leaky": _leaky,
     "clip": _clip,
     "chained": _chained,
+    "undone": _undone,
+    "joined": _joined,
+    "computed": _computed,
+    "underflowing": _underflowing,
 }
 
 
 def draw(rng: np.random.Generator, kind: str) -> Network:
-    """A network of three hidden layers of 8 to 20 neurons ("chained": two), and a small box."""
+    """A network of up to three hidden layers of 6 to 20 neurons, and a small box."""
     nodes, constants, sizes = KINDS[kind](rng)
     center = [Fraction(int(rng.integers(-30, 31)), 10) for _ in range(sizes[0])]
     width = Fraction(1, int(rng.choice([10, 1000, 100000])))

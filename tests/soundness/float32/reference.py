@@ -33,21 +33,35 @@ class Form:
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """Forms (an object array), K, G, the number of constants added, and the marks of the format."""
+    """Forms (an object array), N, D, G, and the marks of the format."""
 
     forms: Exact
-    roundings: int = 0
+    terms: int = 1
+    degree: int = 1
     gain: int = 1
-    shifts: int = 0
     contracted: bool = False
     constant: bool = False
+
+    @property
+    def roundings(self) -> int:
+        return self.terms + self.degree - 2
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: how many elements, and the tensor that is its pre-activation, None if nobody computes it."""
+
+    relu: bool
+    size: int
+    tensor: str | None
 
 
 @dataclass
 class Groups:
-    """The interval of the computed value of every group element so far."""
+    """The interval of the computed value of every group element so far, and the stages."""
 
     intervals: list[Interval] = field(default_factory=list)
+    stages: list[Stage] = field(default_factory=list)
 
     def append(self, intervals: Sequence[Interval], shape: tuple[int, ...]) -> Tensor:
         start = len(self.intervals)
@@ -90,7 +104,10 @@ def combined(forms: Sequence[Form], weights: Sequence[Fraction], sizes: Sequence
 
 
 class Bounds:
-    """Reads a program's nodes in order; `tensors` holds each tensor, `intervals` its elements' intervals."""
+    """Reads a program's nodes in order; `intervals` holds those of each tensor's elements.
+
+    stages: of the normal form, in order.
+    """
 
     def __init__(self, program: Program, lower: Sequence[Fraction], upper: Sequence[Fraction]) -> None:
         self._program = program
@@ -103,19 +120,25 @@ class Bounds:
             self._values[node.output] = self._step(node)
             if not self._values[node.output].constant:
                 self.intervals[node.output] = self._groups.computed(self._values[node.output])
+        self._cut(self._values[program.output], program.output)
+
+    @property
+    def stages(self) -> list[Stage]:
+        return self._groups.stages
 
     def _step(self, node: Node) -> Tensor:
         rules: Mapping[str, Callable[[Node], Tensor]] = {
             "Add": lambda n: _sum(self._value(n, 0), self._value(n, 1), ONE),
             "Clip": self._clip,
-            "Div": lambda n: _scaled(self._value(n, 0), _inverted(self._value(n, 1)), 3),
+            "Concat": self._concat,
+            "Div": lambda n: _scaled(self._value(n, 0), _inverted(self._value(n, 1))),
             "Flatten": self._same_in_a_row,
             "Gemm": self._gemm,
             "Identity": lambda n: self._value(n, 0),
             "LeakyRelu": self._leaky_relu,
             "MatMul": lambda n: _contracted(self._fresh(n), self._value(n, 1)),
-            "Mul": lambda n: _scaled(self._value(n, 0), self._value(n, 1), 2),
-            "Relu": lambda n: self._relu(self._value(n, 0)),
+            "Mul": lambda n: _scaled(self._value(n, 0), self._value(n, 1)),
+            "Relu": lambda n: self._relu(self._value(n, 0), n.inputs[0]),
             "Sub": lambda n: _sum(self._value(n, 0), self._value(n, 1), -ONE),
         }
         if node.op_type not in rules:
@@ -129,16 +152,27 @@ class Bounds:
         value = self._value(node, 0)
         return replace(value, forms=value.forms.reshape(1, -1))
 
-    def _cut(self, value: Tensor) -> Tensor:
-        single = all(f.constant == 0 and list(f.terms.values()) == [ONE] for f in value.forms.flat)
-        if single and value.roundings == 0:
+    def _concat(self, node: Node) -> Tensor:
+        parts = [self._value(node, k) for k in range(len(node.inputs))]
+        return Tensor(
+            np.concatenate([part.forms for part in parts], node.attributes["axis"]),
+            max(part.terms for part in parts),
+            max(part.degree for part in parts),
+            max(part.gain for part in parts),
+            any(part.contracted for part in parts),
+            all(part.constant for part in parts),
+        )
+
+    def _cut(self, value: Tensor, name: str) -> Tensor:
+        if value.roundings == 0 and all(_is_element(form) for form in value.forms.flat):
             return value
+        self._groups.stages.append(Stage(False, value.forms.size, name))
         return self._groups.append(self._groups.computed(value), value.forms.shape)
 
     def _fresh(self, node: Node) -> Tensor:
         value = self._value(node, 0)
         if value.contracted:
-            value = self._values[node.inputs[0]] = self._cut(value)
+            value = self._values[node.inputs[0]] = self._cut(value, node.inputs[0])
         return value
 
     def _gemm(self, node: Node) -> Tensor:
@@ -149,36 +183,38 @@ class Bounds:
             weights = replace(weights, forms=weights.forms.T)
         result = _contracted(self._fresh(node), weights)
         if node.attributes.get("alpha", 1.0) != 1.0:
-            result = _scaled(result, constant_tensor(np.float32(node.attributes["alpha"])), 2)
+            result = _scaled(result, constant_tensor(np.float32(node.attributes["alpha"])))
         if len(node.inputs) < 3:
             return result
         bias = self._value(node, 2)
         if node.attributes.get("beta", 1.0) != 1.0:
-            bias = _scaled(bias, constant_tensor(np.float32(node.attributes["beta"])), 2)
+            bias = _scaled(bias, constant_tensor(np.float32(node.attributes["beta"])))
         return _sum(result, bias, ONE)
 
-    def _relu(self, value: Tensor) -> Tensor:
+    def _relu(self, value: Tensor, name: str | None) -> Tensor:
+        self._groups.stages.append(Stage(True, value.forms.size, name))
         ends = [(max(low, ZERO), max(high, ZERO)) for low, high in self._groups.computed(value)]
         return self._groups.append(ends, value.forms.shape)
 
     def _leaky_relu(self, node: Node) -> Tensor:
-        z = self._cut(self._value(node, 0))
+        z = self._cut(self._value(node, 0), node.inputs[0])
         self._values[node.inputs[0]] = z
-        h = self._relu(z)
+        h = self._relu(z, node.inputs[0])
         slope = Fraction(float(np.float32(node.attributes.get("alpha", 0.01))))
         rows = zip(z.forms.flat, h.forms.flat, strict=True)
         weights = (slope, 1 - slope)
         forms = _array([combined(pair, weights, tuple(map(abs, weights))) for pair in rows], z.forms.shape)
-        return Tensor(forms, 2, 2 * whole(slope) + 2 * whole(1 - slope))
+        # One product is computed, whichever side the element is on.
+        return Tensor(forms, 1, 2, 2 * whole(slope) + 2 * whole(1 - slope))
 
     def _clip(self, node: Node) -> Tensor:
         z, limits = self._value(node, 0), [*node.inputs[1:], "", ""][:2]
         if limits[0]:
             low = self._limit(limits[0])
-            z = _shifted(self._relu(_shifted(z, ONE, -low)), ONE, low)
+            z = _shifted(self._relu(_shifted(z, ONE, -low), None), ONE, low)
         if limits[1]:
             high = self._limit(limits[1])
-            z = _shifted(self._relu(_shifted(z, -ONE, high)), -ONE, high)
+            z = _shifted(self._relu(_shifted(z, -ONE, high), None), -ONE, high)
         return z
 
     def _limit(self, name: str) -> Fraction:
@@ -186,11 +222,16 @@ class Bounds:
 
 
 def constant_tensor(values: Any) -> Tensor:
-    """Return stored constants: K = 0, G from the largest."""
+    """Return stored constants: N = D = 1, G from the largest."""
     array = np.asarray(values)
     numbers = [Fraction(float(v)) for v in array.flat]
     forms = _array([Form({}, v, {}, abs(v)) for v in numbers], array.shape)
-    return Tensor(forms, 0, max(map(whole, numbers), default=1), 1, constant=True)
+    return Tensor(forms, gain=max(map(whole, numbers), default=1), constant=True)
+
+
+def _is_element(form: Form) -> bool:
+    """Say whether a form is a single group element, and its size form too."""
+    return form.constant == form.size == 0 and list(form.terms.values()) == [ONE] and form.sizes == form.terms
 
 
 def _array(forms: Sequence[Form], shape: tuple[int, ...]) -> Exact:
@@ -204,39 +245,41 @@ def _nearest(value: Fraction) -> Fraction:
     return Fraction(float(np.float32(float(value))))
 
 
-def _joined(left: Tensor, right: Tensor, forms: Exact, more: int, gain: int, shifts: int) -> Tensor:
-    return Tensor(
-        forms,
-        left.roundings + right.roundings + more,
-        gain,
-        shifts,
-        left.contracted or right.contracted,
-        left.constant and right.constant,
-    )
+def _joined(left: Tensor, right: Tensor, forms: Exact, terms: int, degree: int, gain: int) -> Tensor:
+    contracted, constant = left.contracted or right.contracted, left.constant and right.constant
+    return Tensor(forms, terms, degree, gain, contracted, constant)
 
 
 def _sum(left: Tensor, right: Tensor, sign: Fraction) -> Tensor:
     wide = np.broadcast_arrays(left.forms, right.forms)
     pairs = zip(wide[0].flat, wide[1].flat, strict=True)
     forms = _array([combined(pair, (ONE, sign), (ONE, ONE)) for pair in pairs], wide[0].shape)
-    return _joined(left, right, forms, 2, left.gain + right.gain, left.shifts + right.shifts)
+    degree = max(left.degree, right.degree)
+    return _joined(left, right, forms, left.terms + right.terms, degree, left.gain + right.gain)
 
 
-def _scaled(left: Tensor, right: Tensor, more: int) -> Tensor:
+def _product(value: Tensor, factor: Tensor, forms: Exact, length: int) -> Tensor:
+    """Return sums of so many products."""
+    terms, degree = length * value.terms * factor.terms, value.degree + factor.degree
+    return _joined(value, factor, forms, terms, degree, 2 * length * value.gain * factor.gain)
+
+
+def _scaled(left: Tensor, right: Tensor) -> Tensor:
     value, factor = (left, right) if right.constant else (right, left)
     wide = np.broadcast_arrays(value.forms, factor.forms)
     pairs = zip(wide[0].flat, wide[1].flat, strict=True)
     forms = _array([combined([f], [c.constant], [c.size]) for f, c in pairs], wide[0].shape)
-    return _joined(value, factor, forms, more, 2 * value.gain * factor.gain, value.shifts)
+    return _product(value, factor, forms, 1)
 
 
 def _inverted(divisor: Tensor) -> Tensor:
-    """Return 1 / c of stored constants; a computed one may have lost all its digits, even be zero."""
-    if divisor.roundings:
+    """Return 1 / c, which rounds; a computed difference may have lost all its digits, even be zero."""
+    if any(form.size != abs(form.constant) for form in divisor.forms.flat):
         raise NothingShown
     numbers = [1 / form.constant for form in divisor.forms.flat]
     forms = _array([Form({}, v, {}, abs(v)) for v in numbers], divisor.forms.shape)
-    return replace(divisor, forms=forms, gain=max(map(whole, numbers)))
+    gain = max(map(whole, numbers)) * (1 if divisor.roundings == 0 else divisor.gain)
+    return replace(divisor, forms=forms, degree=divisor.degree + 1, gain=gain)
 
 
 def _contracted(value: Tensor, weights: Tensor) -> Tensor:
@@ -245,9 +288,7 @@ def _contracted(value: Tensor, weights: Tensor) -> Tensor:
     columns = [[form.constant for form in weights.forms[:, j]] for j in range(m)]
     sizes = [[form.size for form in weights.forms[:, j]] for j in range(m)]
     forms = [combined(row, column, size) for column, size in zip(columns, sizes, strict=True)]
-    more = (1 + value.shifts) * n + 1
-    result = _joined(value, weights, _array(forms, (1, m)), more, 2 * n * value.gain * weights.gain, 0)
-    return replace(result, contracted=True)
+    return replace(_product(value, weights, _array(forms, (1, m)), n), contracted=True)
 
 
 def _shifted(value: Tensor, sign: Fraction, shift: Fraction) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 
 import numpy as np
@@ -10,7 +10,6 @@ import pytest
 from onnx import NodeProto
 
 from tests.soundness.float32.adversary import extreme, settings
-from tests.soundness.float32.arithmetic import Singles
 from tests.soundness.float32.block_error import (
     Block,
     Contraction,
@@ -21,29 +20,19 @@ from tests.soundness.float32.block_error import (
 )
 from tests.soundness.float32.blocks import carries
 from tests.soundness.float32.enumeration import Freedom, block_values
+from tests.soundness.float32.evaluations import evaluations, points, read
 from tests.soundness.float32.evaluator import Tensors, evaluate
 from tests.soundness.float32.lab import LAB
-from tests.soundness.float32.networks import KINDS, Network, draw
+from tests.soundness.float32.networks import KINDS, draw
 from tests.soundness.float32.program import Program, load_program
 from tests.soundness.float32.reference import Bounds, Interval
-from tests.soundness.float32.runtimes import SETTINGS, run_onnxruntime, run_torch
+from tests.soundness.float32.runtimes import run_torch
 from tests.soundness.float32.sums import Execution
 from tests.unit.network.builder import model, node
 
 NETWORKS = 2  # of each kind
 POINTS = 2
 LAB_NETWORKS, LAB_POINTS = 20, 6
-
-
-def _points(rng: np.random.Generator, network: Network, count: int) -> Iterator[tuple[Fraction, ...]]:
-    for _ in range(count):
-        shares = [Fraction(int(rng.integers(0, 1001)), 1000) for _ in network.lower]
-        ends = zip(shares, network.lower, network.upper, strict=True)
-        yield tuple(low + t * (high - low) for t, low, high in ends)
-
-
-def _read(point: tuple[Fraction, ...]) -> Singles:
-    return np.array([float(x) for x in point]).astype(np.float32)
 
 
 def _outside(tensors: Tensors, bounds: dict[str, list[Interval]]) -> list[str]:
@@ -58,30 +47,15 @@ def _outside(tensors: Tensors, bounds: dict[str, list[Interval]]) -> list[str]:
     return wrong
 
 
-def _evaluations(network: Network, program: Program, x: Singles) -> Iterator[tuple[object, Tensors]]:
-    """Yield every execution of this folder, every setting of ONNX Runtime, and an adversary's evaluations."""
-    for execution in settings():
-        yield execution, evaluate(program, x, execution)
-    for setting in SETTINGS:
-        yield setting, _renamed(program, run_onnxruntime(network.data, x, setting))
-    observed = [n.output for n in program.nodes if n.output != program.output]
-    yield "observed", run_onnxruntime(network.data, x, SETTINGS[0], observed)
-
-
-def _renamed(program: Program, tensors: Tensors) -> Tensors:
-    (only,) = tensors.values()
-    return {program.output: only}
-
-
-def _check(kind: str, networks: int, points: int, seed: int) -> None:
+def _check(kind: str, networks: int, count: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     for _ in range(networks):
         network = draw(rng, kind)
         program = load_program(network.data)
         box = Bounds(program, network.lower, network.upper).intervals
-        for point in _points(rng, network, points):
+        for point in points(rng, network, count):
             pinned = Bounds(program, point, point).intervals
-            for how, tensors in _evaluations(network, program, _read(point)):
+            for how, tensors in evaluations(network, program, read(point)):
                 assert _outside(tensors, box) == [], how
                 assert _outside(tensors, pinned) == [], how
 
@@ -103,8 +77,8 @@ def test_an_adversary_stays_inside_and_beats_the_usual_orders(kind: str) -> None
     rng = np.random.default_rng(42)
     network = draw(rng, kind)
     program = load_program(network.data)
-    (point,) = _points(rng, network, 1)
-    x, pinned = _read(point), Bounds(program, point, point).intervals
+    (point,) = points(rng, network, 1)
+    x, pinned = read(point), Bounds(program, point, point).intervals
     outputs = [evaluate(program, x, execution)[program.output].ravel() for execution in settings(("none",))]
     row = np.zeros(len(outputs[0]))
     row[0] = 1.0
@@ -123,9 +97,9 @@ def test_torch_stays_inside(kind: str) -> None:
     rng = np.random.default_rng(43)
     network = draw(rng, kind)
     program = load_program(network.data)
-    for point in _points(rng, network, POINTS):
+    for point in points(rng, network, POINTS):
         pinned = Bounds(program, point, point).intervals
-        assert _outside(run_torch(torch, program, _read(point)), pinned) == []
+        assert _outside(run_torch(torch, program, read(point)), pinned) == []
 
 
 def _one_to_one(nodes: list[NodeProto], constants: Mapping[str, object]) -> Program:

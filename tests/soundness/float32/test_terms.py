@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from tests.soundness.float32.block_error import (
@@ -43,6 +45,32 @@ def test_a_chain_needs_its_own_roundings() -> None:
     x, w, *others = product_of_errors(6)
     case = Case(Block((), Contraction((w,)), tuple(_mul(c) for c in others)), (x,))
     _needed(case, "chain", PLAIN)
+
+
+def test_sums_after_a_contraction_need_a_rounding_each() -> None:
+    steps = tuple(Operation("add", (TINY,)) for _ in range(5))
+    _needed(Case(Block((), Contraction((1.0,)), steps), (1.0,)), "addition", PLAIN)
+
+
+def test_a_contraction_of_one_term_needs_its_product() -> None:
+    x, w = product_of_errors(2)
+    _needed(Case(Block((), Contraction((w,))), (x,)), "product", PLAIN)
+
+
+def _divisor(running: float) -> float:
+    """A divisor just below one: its reciprocal is rounded up, and then the running value times that."""
+    divisors = (1 - np.arange(1, 4096, 2) * 2.0**-24).astype(np.float32)
+    inverses = np.float32(1) / divisors
+    products = (np.float32(running) * inverses).astype(np.float64)
+    return float(divisors[np.argmax(products * divisors.astype(np.float64))])
+
+
+def test_a_reciprocal_ahead_of_time_needs_its_own_rounding() -> None:
+    x, w = product_of_errors(2)
+    divisor = _divisor(single(x * w))
+    case = Case(Block((), Contraction((w,)), (_mul(divisor, "div"),)), (x,))
+    _needed(case, "division", FOLDED)
+    assert worst(case, PLAIN, "division").share <= 1  # divided directly, it rounds once
 
 
 def test_folded_factors_need_the_roundings_of_the_chain() -> None:
@@ -96,7 +124,7 @@ def test_the_rounding_of_the_input_is_no_part_of_the_bound() -> None:
     x = Fraction(1, 10)
     read = single(0.1)
     form = block_form(Block((), Contraction((1.0,))))
-    moved = type(form)(*(form.coefficients, form.constant, form.sizes, form.size), 0, 1, 0)  # data movement
+    moved = replace(form, terms=1, degree=1, gain=1)  # data movement
     assert abs(Fraction(read) - x) > error_bound(moved, [x])
     assert abs(Fraction(read) - form.value([Fraction(read)])) <= error_bound(moved, [Fraction(read)])
 

@@ -16,7 +16,7 @@ from hybrid_ai.pipeline.checking import Checker, CheckResult, parse_answer
 from hybrid_ai.pipeline.errors import BadInput, CheckerFailure, CheckTimedOut
 from hybrid_ai.pipeline.limits import Limits
 from hybrid_ai.pipeline.result import Result
-from hybrid_ai.pipeline.verify import Observer, run, verify
+from hybrid_ai.pipeline.verify import Observer, Task, run, verify
 from hybrid_ai.search import Claimed, Effort, Refuted
 
 DEMO = Path(__file__).resolve().parents[3] / "src" / "hybrid_ai" / "demo"
@@ -55,7 +55,7 @@ def judge(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Judge:
     ) -> Result:
         given = outcome or Claimed(b"no certificate", EFFORT)
         monkeypatch.setattr(hybrid_ai.search, "run_search", lambda *arguments, **options: given)
-        return run(MODEL, CLAIM, Limits(60.0), target, vacuous, checker, Observer())
+        return run(MODEL, CLAIM, Task(Limits(60.0), target, vacuous, "real"), checker, Observer())
 
     return judged
 
@@ -144,9 +144,9 @@ def test_a_counterexample_whose_check_times_out_refutes_nothing(judge: Judge) ->
     assert result.counterexample is None
 
 
-@pytest.mark.parametrize("options", [{"arithmetic": "float32"}, {"backend": "cuda"}])
+@pytest.mark.parametrize("options", [{"arithmetic": "float16"}, {"backend": "cuda"}])
 def test_options_without_an_engine_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(BadInput, match="no engine"):
+    with pytest.raises(BadInput, match="float16|no engine"):
         verify(MODEL, CLAIM, **options)
 
 

@@ -1,0 +1,228 @@
+"""Both engines' bounds of float32 executions against the rules in plain rationals."""
+
+import random
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from hybrid_ai.checker.decode import Tighten
+from hybrid_ai.checker.exact import ExactEngine
+from hybrid_ai.checker.float32 import MOST_ROUNDINGS, Cost
+from hybrid_ai.checker.rejected import Rejected
+from hybrid_ai.checker.rules import CloseWork
+from hybrid_ai.checker.stages import Block, Stage, repeated
+from tests.checker import build as b
+from tests.checker import reference
+from tests.checker.test_engines import TINY, random_box, random_form, random_network, shifted
+
+# K: none (flushing alone), few roundings, gamma of 1/255
+COSTS = (Cost(1, 1, 3), Cost(9, 3, 700), Cost(MOST_ROUNDINGS, 2, 2**20), Cost(2, MOST_ROUNDINGS, 2**90))
+Pairs = list[tuple[Fraction, Fraction]]
+
+
+def widened(source: random.Random, net: b.Network, part: Stage, number: int) -> Stage:
+    """The stage with a cost, and often sizes above the absolute values, of other groups too."""
+    rows, blocks = len(part.bias), {}
+    for block in part.blocks:
+        own = [[Fraction(0)] * block.width for _ in range(rows)]
+        for row, entries in zip(own, block.rows, strict=True):
+            for column, value in entries:
+                row[column] = abs(value) * source.choice((1, 1, 3))
+        blocks[block.source] = own
+    group = source.randrange(number)
+    width = net.n_inputs if group == 0 else len(net.stages[group - 1].bias)
+    extra = [[Fraction(source.randint(0, 8), 3) for _ in range(width)] for _ in range(rows)]
+    blocks.setdefault(group, extra)
+    sizes = tuple(abs(value) + Fraction(source.randint(0, 3), 7) for value in part.bias)
+    size_blocks = b.stage(part.relu, blocks, [0] * rows).blocks
+    return replace(
+        part,
+        cost=source.choice(COSTS),
+        size_blocks=size_blocks if source.random() < 0.5 else None,
+        sizes=sizes if source.random() < 0.5 else None,
+    )
+
+
+def rounded_network(source: random.Random, n_inputs: int) -> b.Network:
+    net = random_network(source, n_inputs)
+    stages = [widened(source, net, part, number) for number, part in enumerate(net.stages, start=1)]
+    return replace(net, stages=tuple(stages))
+
+
+def held_bounds(trial: b.Bounds) -> reference.Bounds:
+    """The engine's own bounds by stage."""
+    held: reference.Bounds = {}
+    for (number, _), (low, high) in zip(reference.places(trial.net), trial.neurons(), strict=True):
+        assert low is not None and high is not None
+        held.setdefault(number, []).append((low, high))
+    return held
+
+
+def assert_near(found: Fraction, expected: Fraction) -> None:
+    assert abs(found - expected) <= Fraction(1, 10**6) * (1 + abs(expected))
+
+
+@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("seed", range(25))
+def test_tighten_bounds_are_outside_those_of_the_rules(engine: str, seed: int) -> None:
+    source = random.Random(1000 + seed)
+    net, box = rounded_network(source, 2), random_box(source, 2)
+    count = len(reference.places(net))
+    trial, held = b.Bounds(engine, net, box, "float32"), None
+    for _ in range(3):
+        named = None
+        if source.random() < 0.6:
+            named = frozenset(source.sample(range(count), source.randint(1, count)))
+        listed = {n: source.randint(0, 128) for n in sorted(source.sample(range(count), min(count, 2)))}
+        trial.tighten(Tighten(named, tuple(listed.items())))
+        held = reference.tightened(net, box, None if named is None else set(named), listed, held, True)
+        expected = [pair for j in sorted(held) for pair in held[j]]
+        for (low, high), (below, above) in zip(trial.neurons(), expected, strict=True):
+            assert low is not None and high is not None
+            assert low <= below and above <= high
+            assert_near(low, below)
+            assert_near(high, above)
+
+
+def closing_bound(
+    engine: str, net: b.Network, box: Pairs, held: reference.Bounds, claim: b.Form, slopes: dict[int, int]
+) -> Fraction:
+    """The bound of a closing as the engine may compute E: the fast one bounds linear stages coarsely."""
+    fast = engine == "fast"
+    errors = reference.errors_of(net, box, held, coarse=fast)
+    return reference.form_bound(net, claim, held, slopes, box, errors, separate=fast)
+
+
+@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("seed", range(25))
+def test_closings_are_those_of_the_rules(engine: str, seed: int) -> None:
+    source = random.Random(2000 + seed)
+    net, box = rounded_network(source, 2), random_box(source, 2)
+    count = len(reference.places(net))
+    trial = b.Bounds(engine, net, box, "float32")
+    trial.tighten()
+    held = held_bounds(trial)
+    for _ in range(4):
+        claim = random_form(source, net)
+        listed = {n: source.randint(0, 128) for n in range(count) if source.random() < 0.3}
+        bound = closing_bound(engine, net, box, held, claim, listed)
+        slopes, margin = tuple(listed.items()), Fraction(1, 10**6) * (1 + abs(bound))
+        assert not trial.holds(shifted(claim, -bound), slopes)
+        assert not trial.holds(shifted(claim, -bound - TINY, strict=True), slopes)
+        assert trial.holds(shifted(claim, margin - bound), slopes)
+        if isinstance(trial.engine, ExactEngine):
+            found = trial.engine._unrounded(trial.state, CloseWork(trial.box, claim, slopes, 0))
+            assert found is not None and found <= bound <= found + Fraction(1, 10**9) * (1 + abs(bound))
+
+
+@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("seed", range(10))
+def test_real_and_float32_differ_by_the_roundings_alone(engine: str, seed: int) -> None:
+    source = random.Random(3000 + seed)
+    net, box = rounded_network(source, 2), random_box(source, 2)
+    plain = replace(
+        net, stages=tuple(b.Stage(part.relu, part.blocks, part.bias) for part in net.stages)
+    )
+    trials = [
+        b.Bounds(engine, which, box, arithmetic)
+        for which, arithmetic in ((net, "real"), (plain, "real"), (net, "float32"), (net, "both"))
+    ]
+    for trial in trials:
+        trial.tighten()
+    real, unrounded, float32, both = [trial.neurons() for trial in trials]
+    assert real == unrounded
+    assert float32 == both != real
+    # without terms and sizes nothing but flushing is left
+    exact = b.Bounds(engine, plain, box, "float32")
+    exact.tighten()
+    for (low, high), (below, above) in zip(exact.neurons(), real, strict=True):
+        assert low <= below and above <= high
+        assert max(below - low, high - above) < Fraction(1, 2**30)
+
+
+@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("upper", [False, True])
+def test_assumptions_are_about_computed_values(engine: str, upper: bool) -> None:
+    # z = x, y = max(z, 0), K = 2^16: z may be x (1 + 1/255).
+    stage = replace(b.stage(True, {0: [[1]]}, [0]), cost=Cost(MOST_ROUNDINGS, 2, 1))
+    trial = b.Bounds(engine, b.network(1, stage), [(-1, 1)], "float32")
+    trial.tighten()
+    trial.restrict(0, "1/2", upper)
+    trial.tighten()
+    ((low, high),) = trial.neurons()
+    sign, end = (1, high) if upper else (-1, low)
+    assert end == Fraction(1, 2)
+    # the assumption z <= 1/2 (or >= 1/2) needs no E where it is the bound, and one in x
+    assert trial.holds(b.form(outputs={0: -sign}, constant=sign * Fraction(1, 2) + Fraction(1, 10**6))) is upper
+    gap = Fraction(1, 255)
+    for margin, holds in ((Fraction(1, 10**6), True), (-Fraction(1, 10**6), False)):
+        claim = b.form({0: sign}, neurons={0: -sign}, constant=gap + margin)
+        assert trial.holds(claim) is holds
+
+
+@pytest.mark.parametrize("engine", b.ENGINES)
+def test_linear_stages_round_too(engine: str) -> None:
+    # z = x in a linear stage, then y = z in another one; each may change by 1/255 of its reach.
+    part = replace(b.stage(False, {0: [[1]]}, [0]), cost=Cost(MOST_ROUNDINGS, 2, 1))
+    again = replace(b.stage(False, {1: [[1]]}, [0]), cost=Cost(MOST_ROUNDINGS, 2, 1))
+    trial = b.Bounds(engine, b.network(1, part, again), [(0, 1)], "float32")
+    trial.tighten()
+    gamma = Fraction(1, 255)
+    change = gamma + gamma * (1 + gamma)
+    for sign in (1, -1):
+        claim = b.form({0: sign}, {0: -sign}, constant=change)
+        assert trial.holds(shifted(claim, Fraction(1, 10**7)))
+        assert not trial.holds(claim)
+
+
+@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize(
+    ("stage", "expected"),
+    [
+        (b.stage(True, {0: [[1, 1]]}, [0]), 3),
+        (b.stage(True, {0: [[1, -1]]}, [-5]), 8),
+        (replace(b.stage(True, {0: [[1, -1]]}, [-5]), sizes=(Fraction(7),)), 10),
+        (
+            replace(
+                b.stage(True, {0: [[1, 0]]}, [0]),
+                size_blocks=b.stage(True, {0: [["5/2", 4]]}, [0]).blocks,
+            ),
+            Fraction(21, 2),
+        ),
+    ],
+)
+def test_the_change_is_that_of_the_size_form(engine: str, stage: Stage, expected: b.Number) -> None:
+    # |x0| <= 1, |x1| <= 2; the lower bound of z less the exact one is 1/255 of the size.
+    net = b.network(2, replace(stage, cost=Cost(MOST_ROUNDINGS, 2, 1)))
+    bounds = []
+    for arithmetic in ("real", "float32"):
+        trial = b.Bounds(engine, net, [(-1, 1), (-2, 2)], arithmetic)
+        trial.tighten()
+        bounds.append(trial.neurons()[0])
+    for real, changed, sign in zip(*bounds, (-1, 1), strict=True):
+        assert real is not None and changed is not None
+        change = (changed - real) * sign
+        assert change == pytest.approx(float(Fraction(expected) / 255), rel=1e-5)
+        assert change >= Fraction(expected) / 255
+
+
+@pytest.mark.parametrize("engine", b.ENGINES)
+def test_flushing_counts_the_largest_value_read(engine: str) -> None:
+    # K = 0: 2^-120 G (1 + H) alone, H over all elements of the groups of the size form.
+    gain = 2**110
+    first = b.stage(True, {0: [[1, 0]]}, [0])
+    both = b.stage(True, {0: [[1, 2]]}, [0]).blocks
+    for part, largest in ((first, 3), (replace(first, size_blocks=both), 3)):
+        net = b.network(2, replace(part, cost=Cost(1, 1, gain)))
+        trial = b.Bounds(engine, net, [("-1/1024", "1/1024"), ("-3/1024", "2/1024")], "float32")
+        with pytest.raises(Rejected) if engine == "exact" else no_bounds(trial):
+            trial.tighten()
+        assert largest == 3
+    net = b.network(2, replace(first, cost=Cost(1, 1, 2**98)))
+    trial = b.Bounds(engine, net, [(-1, 1), (-3, 2)], "float32")
+    trial.tighten()
+    ((low, high),) = trial.neurons()
+    assert low is not None and high is not None
+    assert Fraction(4, 2**22) <= high - 1 < Fraction(5, 2**22)
+    assert Fraction(4, 2**22) <= -1 - low < Fraction(5, 2**22)
