@@ -41,6 +41,7 @@ NAMES = (
     "determinism",
     "startup",
     "certificates",
+    "float32",
     "differential",
     "mutation",
     "timelimits",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from random import Random
+from typing import Any
 
 from hybrid_ai.certificate import (
     CertificateError,
@@ -29,7 +30,7 @@ from hybrid_ai.certificate.encode import unsigned
 HEADER_BYTES = 75
 _NUMBERS = (0, 1, 2, 3, 5, 62, 63, 64, 127, 128, 129, 2**20, 2**40, 2**63 - 1, 2**63, 2**4095)
 _NEURONS = 4
-_JSON_VALUES = (
+_JSON_VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 1.5, "", "0", "1/3", "-1/2", "1/0", "1e3", "nan", "x", [], {}, ["0"]),
     *(["1", "0", "0.25"], ["0.5", "0", "1/4"], {"real": True}, {"real": False, "float32": True}),
     *({"real": False}, {"real": 1}, "real", "9" * 3000, [0, 0, 0]),

@@ -14,7 +14,7 @@ from hybrid_ai.checker.rules import CloseWork
 from hybrid_ai.checker.stages import Block, Stage, repeated
 from tests.checker import build as b
 from tests.checker import reference
-from tests.checker.test_engines import TINY, random_box, random_form, random_network, shifted
+from tests.checker.test_engines import random_box, random_form, random_network, shifted
 
 # K: none (flushing alone), few roundings, gamma of 1/255
 COSTS = (Cost(1, 1, 3), Cost(9, 3, 700), Cost(MOST_ROUNDINGS, 2, 2**20), Cost(2, MOST_ROUNDINGS, 2**90))
@@ -59,8 +59,10 @@ def held_bounds(trial: b.Bounds) -> reference.Bounds:
     return held
 
 
-def assert_near(found: Fraction, expected: Fraction) -> None:
-    assert abs(found - expected) <= Fraction(1, 10**6) * (1 + abs(expected))
+def assert_just_below(found: Fraction, expected: Fraction) -> None:
+    """Below but for the choice of slopes S, and not silly."""
+    assert found <= expected + Fraction(1, 10**12) * (1 + abs(expected))
+    assert expected - found <= Fraction(1, 10**6) * (1 + abs(expected))
 
 
 @pytest.mark.parametrize("engine", b.ENGINES)
@@ -80,9 +82,8 @@ def test_tighten_bounds_are_outside_those_of_the_rules(engine: str, seed: int) -
         expected = [pair for j in sorted(held) for pair in held[j]]
         for (low, high), (below, above) in zip(trial.neurons(), expected, strict=True):
             assert low is not None and high is not None
-            assert low <= below and above <= high
-            assert_near(low, below)
-            assert_near(high, above)
+            assert_just_below(low, below)
+            assert_just_below(-high, -above)
 
 
 def closing_bound(
@@ -107,10 +108,9 @@ def test_closings_are_those_of_the_rules(engine: str, seed: int) -> None:
         claim = random_form(source, net)
         listed = {n: source.randint(0, 128) for n in range(count) if source.random() < 0.3}
         bound = closing_bound(engine, net, box, held, claim, listed)
-        slopes, margin = tuple(listed.items()), Fraction(1, 10**6) * (1 + abs(bound))
-        assert not trial.holds(shifted(claim, -bound), slopes)
-        assert not trial.holds(shifted(claim, -bound - TINY, strict=True), slopes)
-        assert trial.holds(shifted(claim, margin - bound), slopes)
+        slopes, scale = tuple(listed.items()), 1 + abs(bound)
+        assert not trial.holds(shifted(claim, -bound - scale / 10**12), slopes)
+        assert trial.holds(shifted(claim, scale / 10**5 - bound), slopes)
         if isinstance(trial.engine, ExactEngine):
             found = trial.engine._unrounded(trial.state, CloseWork(trial.box, claim, slopes, 0))
             assert found is not None and found <= bound <= found + Fraction(1, 10**9) * (1 + abs(bound))
@@ -121,9 +121,7 @@ def test_closings_are_those_of_the_rules(engine: str, seed: int) -> None:
 def test_real_and_float32_differ_by_the_roundings_alone(engine: str, seed: int) -> None:
     source = random.Random(3000 + seed)
     net, box = rounded_network(source, 2), random_box(source, 2)
-    plain = replace(
-        net, stages=tuple(b.Stage(part.relu, part.blocks, part.bias) for part in net.stages)
-    )
+    plain = replace(net, stages=tuple(b.Stage(part.relu, part.blocks, part.bias) for part in net.stages))
     trials = [
         b.Bounds(engine, which, box, arithmetic)
         for which, arithmetic in ((net, "real"), (plain, "real"), (net, "float32"), (net, "both"))
@@ -131,12 +129,12 @@ def test_real_and_float32_differ_by_the_roundings_alone(engine: str, seed: int) 
     for trial in trials:
         trial.tighten()
     real, unrounded, float32, both = [trial.neurons() for trial in trials]
-    assert real == unrounded
+    assert engine == "fast" or real == unrounded
     assert float32 == both != real
     # without terms and sizes nothing but flushing is left
     exact = b.Bounds(engine, plain, box, "float32")
     exact.tighten()
-    for (low, high), (below, above) in zip(exact.neurons(), real, strict=True):
+    for (low, high), (below, above) in zip(exact.neurons(), unrounded, strict=True):
         assert low <= below and above <= high
         assert max(below - low, high - above) < Fraction(1, 2**30)
 
@@ -153,8 +151,6 @@ def test_assumptions_are_about_computed_values(engine: str, upper: bool) -> None
     ((low, high),) = trial.neurons()
     sign, end = (1, high) if upper else (-1, low)
     assert end == Fraction(1, 2)
-    # the assumption z <= 1/2 (or >= 1/2) needs no E where it is the bound, and one in x
-    assert trial.holds(b.form(outputs={0: -sign}, constant=sign * Fraction(1, 2) + Fraction(1, 10**6))) is upper
     gap = Fraction(1, 255)
     for margin, holds in ((Fraction(1, 10**6), True), (-Fraction(1, 10**6), False)):
         claim = b.form({0: sign}, neurons={0: -sign}, constant=gap + margin)
@@ -208,21 +204,129 @@ def test_the_change_is_that_of_the_size_form(engine: str, stage: Stage, expected
 
 
 @pytest.mark.parametrize("engine", b.ENGINES)
-def test_flushing_counts_the_largest_value_read(engine: str) -> None:
-    # K = 0: 2^-120 G (1 + H) alone, H over all elements of the groups of the size form.
-    gain = 2**110
-    first = b.stage(True, {0: [[1, 0]]}, [0])
-    both = b.stage(True, {0: [[1, 2]]}, [0]).blocks
-    for part, largest in ((first, 3), (replace(first, size_blocks=both), 3)):
+@pytest.mark.parametrize("sized", [False, True])
+def test_flushing_counts_the_largest_value_read(engine: str, sized: bool) -> None:
+    # K = 0: 2^-120 G (1 + H) alone, H over all elements of the groups of the size form: 1 + H = 4.
+    part = b.stage(True, {0: [[1, 0]]}, [0])
+    if sized:
+        part = replace(part, size_blocks=b.stage(True, {0: [[1, 2]]}, [0]).blocks)
+    for box in ([(-1, 1), (-3, 2)], [(-1, 1), (-2, 3)]):
+        trial = b.Bounds(engine, b.network(2, replace(part, cost=Cost(1, 1, 2**98))), box, "float32")
+        trial.tighten()
+        ((low, high),) = trial.neurons()
+        assert low is not None and high is not None
+        for change in (high - 1, -1 - low):
+            assert Fraction(4, 2**22) <= change < Fraction(4, 2**22) * (1 + Fraction(1, 10**5))
+
+
+def is_bounded(trial: b.Bounds) -> bool:
+    """Whether TIGHTEN finds bounds; the exact engine refuses instead."""
+    try:
+        trial.tighten()
+    except Rejected as error:
+        assert (error.rule, error.where) == ("float32", "model")
+        assert error.reason == "a partial sum may overflow"
+        return False
+    return None not in trial.neurons()[0]
+
+
+@pytest.mark.parametrize("engine", b.ENGINES)
+def test_partial_sums_may_not_overflow(engine: str) -> None:
+    # G (1 + H) = 2^100 is the most
+    part = b.stage(True, {0: [[1, 0]]}, [0])
+    for gain, high, bounded in (
+        (2**98, 3, True),
+        (2**98, Fraction(3 * 2**30 + 1, 2**30), False),
+        (2**98 + 2**60, 3, False),
+        (2**99, 1, True),
+        (2**101, 0, False),
+    ):
         net = b.network(2, replace(part, cost=Cost(1, 1, gain)))
-        trial = b.Bounds(engine, net, [("-1/1024", "1/1024"), ("-3/1024", "2/1024")], "float32")
-        with pytest.raises(Rejected) if engine == "exact" else no_bounds(trial):
-            trial.tighten()
-        assert largest == 3
-    net = b.network(2, replace(first, cost=Cost(1, 1, 2**98)))
-    trial = b.Bounds(engine, net, [(-1, 1), (-3, 2)], "float32")
-    trial.tighten()
-    ((low, high),) = trial.neurons()
-    assert low is not None and high is not None
-    assert Fraction(4, 2**22) <= high - 1 < Fraction(5, 2**22)
-    assert Fraction(4, 2**22) <= -1 - low < Fraction(5, 2**22)
+        for box in ([(0, 0), (0, high)], [(-Fraction(high), 0), (0, 0)]):
+            assert is_bounded(b.Bounds(engine, net, box, "float32")) is bounded
+            assert is_bounded(b.Bounds(engine, net, box, "real"))
+
+
+@pytest.mark.parametrize("engine", b.ENGINES)
+def test_an_overflow_in_a_linear_stage_shows_nothing(engine: str) -> None:
+    linear = replace(b.stage(False, {0: [[1]]}, [0]), cost=Cost(1, 1, 2**101))
+    net = b.network(1, linear, b.stage(True, {1: [[1]]}, [0]))
+    for arithmetic, shown in (("real", True), ("float32", False)):
+        trial = b.Bounds(engine, net, [(-1, 1)], arithmetic)
+        assert is_bounded(trial) is shown
+        assert trial.holds(b.form(outputs={0: 1}, constant=9)) is shown
+        trial.restrict(0, 0, upper=True)
+        assert trial.holds(b.form(outputs={0: 1}, constant=9)) is shown
+
+
+@pytest.mark.parametrize("engine", b.ENGINES)
+def test_most_roundings(engine: str) -> None:
+    stages = [
+        replace(b.stage(True, {0: [[1]]}, [0]), cost=cost)
+        for cost in (Cost(MOST_ROUNDINGS, 2, 1), Cost(2, MOST_ROUNDINGS, 1), Cost(MOST_ROUNDINGS, 3, 1))
+    ]
+    for stage, arithmetic in [(stages[0], "float32"), (stages[1], "both"), (stages[2], "real")]:
+        assert is_bounded(b.Bounds(engine, b.network(1, stage), [(0, 1)], arithmetic))
+    for arithmetic in ("float32", "both"):
+        with pytest.raises(Rejected, match="float32: model: a stage rounds too often"):
+            b.Bounds(engine, b.network(1, stages[2]), [(0, 1)], arithmetic)
+
+
+@pytest.mark.parametrize("engine", b.ENGINES)
+def test_nothing_is_known_of_changes_without_bounds(engine: str) -> None:
+    # at the root of a tree without TIGHTEN nothing bounds what stage 2 reads
+    rounding = Cost(MOST_ROUNDINGS, 2, 1)
+    net = b.network(
+        1,
+        replace(b.stage(True, {0: [[1]]}, [2]), cost=rounding),
+        replace(b.stage(True, {1: [[1]]}, [2]), cost=rounding),
+    )
+    for arithmetic, shown in (("real", True), ("float32", False)):
+        trial = b.Bounds(engine, net, [(-1, 1)], arithmetic)
+        trial.restrict(0, 0, upper=False)
+        trial.restrict(1, 0, upper=False)
+        # (the fast engine never closes by neurons without an upper bound)
+        assert trial.holds(b.form(outputs={0: 1})) is (shown and engine == "exact")
+        assert trial.holds(b.form({0: 1}, constant=2))
+        trial.tighten()
+        assert trial.holds(b.form(outputs={0: 1}))
+
+
+def twice(part: Stage, instances: int = 2) -> Stage:
+    """A stage written out side by side, from its dense matrices."""
+
+    def doubled(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+        matrices = {}
+        for block in blocks:
+            rows = []
+            for instance in range(instances):
+                for entries in block.rows:
+                    row = [Fraction(0)] * (instances * block.width)
+                    for column, value in entries:
+                        row[instance * block.width + column] = value
+                    rows.append(row)
+            matrices[block.source] = rows
+        return b.stage(part.relu, matrices, [0]).blocks
+
+    return Stage(
+        part.relu,
+        doubled(part.blocks),
+        tuple(list(part.bias) * instances),
+        None if part.size_blocks is None else doubled(part.size_blocks),
+        None if part.sizes is None else tuple(list(part.sizes) * instances),
+        part.cost,
+    )
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("instances", [2, 3])
+def test_instances_stand_side_by_side(seed: int, instances: int) -> None:
+    net = replace(rounded_network(random.Random(4000 + seed), 2), double=seed % 2 == 0)
+    written = b.Network(
+        2 * instances,
+        tuple(twice(part, instances) for part in net.stages),
+        net.output_group,
+        net.double,
+    )
+    assert repeated(net, instances) == written
+    assert repeated(net, 1) is net

@@ -429,7 +429,7 @@ def test_what_rounded_coefficients_may_miss(monkeypatch: pytest.MonkeyPatch) -> 
     assert isinstance(engine, exact.ExactEngine)
     box = ([-1, -5, 0, 3], [4, 4, 4, 4])
     lower: tuple[list[exact.Bound], ...] = ([], [-7, -8, -9], [-1, -3, 2], [-6])
-    state = exact._State(lower, ([], [9, 9, 9], [9, 9, 9], [9]))
+    state = exact._State(lower, ([], [9, 9, 9], [9, 9, 9], [9]), [[], [], [], []])
     assert [engine._missing(group, state, box) for group in range(4)] == [6, 0, 4, 0]
     assert engine._missing(2, engine.root(), box) is None
     assert engine._missing(1, engine.root(), box) == 0

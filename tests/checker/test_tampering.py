@@ -354,7 +354,7 @@ START = 76  # the length of tree 0
         (header(WHOLE, 0, 0x49), "header", "byte 0x0"),
         (header(WHOLE, 8, 2), "version", "byte 0x8"),
         (header(WHOLE, 8, 0), "version", "byte 0x8"),
-        (header(WHOLE, 9, 2), "arithmetic", "byte 0x9"),
+        *((header(WHOLE, 9, number), "arithmetic", "byte 0x9") for number in (0, 4, 255)),
         (header(WHOLE, 10, 2), "flags", "byte 0xa"),
         (header(WHOLE, 10, 0), "closing", "tree 0, node 0, byte 0x"),
         (header(WHOLE, 11, WHOLE[11] ^ 1), "model-hash", "byte 0xb"),

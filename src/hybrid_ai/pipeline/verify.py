@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -276,8 +277,14 @@ class _Case:
             except KeyboardInterrupt:
                 return _unknown(so_far, f"{INTERRUPTED}; claimed, not checked", self.started)
             so_far = _checked(so_far, began)
-            if answer.status != "valid":
-                return self._refused(answer, so_far, claimed.certificate)
+        if answer.status == "rejected" and so_far.repairs == 0:
+            repaired = _repaired(claimed, answer)
+            if repaired is not None:
+                effort = repaired.effort
+                so_far = replace(so_far, repairs=1, leaves=effort.leaves, bounded=effort.bounded)
+                return self._judge_claim(repaired, so_far)
+        if answer.status != "valid":
+            return self._refused(answer, so_far, claimed.certificate)
         if answer.vacuous and not self.task.allow_vacuous:
             raise BadInput(self._empty("that is what the certificate shows"))
         shown: dict[str, Verdict] = dict.fromkeys(ARITHMETICS[answer.arithmetic], "proved")
@@ -378,6 +385,17 @@ class _Case:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def _repaired(claimed: Claimed, answer: CheckResult) -> Claimed | None:
+    """Another claim, the search having gone on from the node that was rejected; None where there is none."""
+    from hybrid_ai.search import Claimed
+
+    place = re.match(r"tree (\d+), node (\d+)", answer.where)
+    if place is None or claimed.repair is None:
+        return None
+    outcome = claimed.repair(int(place[1]), int(place[2]))
+    return replace(outcome, missed=claimed.missed) if isinstance(outcome, Claimed) else None
 
 
 def _checked(so_far: Result, began: float) -> Result:

@@ -17,6 +17,7 @@ from hybrid_ai.search.compiled.node import MAX_ROUNDS
 from hybrid_ai.search.compiled.records import CLOSED, EXHAUSTED, HOPELESS, OUT_OF_RANGE, Batch
 from hybrid_ai.search.phases import MOST_UNSTABLE, decide_by_phases, unstable_count
 from hybrid_ai.search.problem import Problem, batch_size
+from hybrid_ai.search.reopen import clear, find, leaves
 from hybrid_ai.search.tree import Tree
 
 SERIAL_BELOW = 16
@@ -270,6 +271,33 @@ def _split_neuron(branch: Branch, node: _Open, position: int) -> None:
         ),
     )
     _push(branch, node.number, SplitNeuron(int(branch.flat.neuron[position])), children)
+
+
+def reopen(branch: Branch, preorder: int) -> bool:
+    """Split a node of a finished tree whose closing the checker did not see, and open its halves.
+
+    Returns:
+        False where its box is too small to be split.
+
+    Raises:
+        IndexError: the tree has no node of that number.
+    """
+    place = find(branch.problem, branch.flat, branch.tree, preorder)
+    wide = np.where(
+        branch.problem.grid.step > 0.0, (place.last - place.first) * branch.problem.grid.step, 0.0
+    )
+    axis = int(np.argmax(wide))
+    if wide[axis] <= 0.0 or place.last[axis] - place.first[axis] < 2:
+        return False
+    clear(branch.tree, place.number)
+    bounds = np.empty((2, branch.flat.total))
+    bounds[0], bounds[1] = -np.inf, np.inf
+    for position, on in place.assumptions:
+        bounds[0 if on else 1, position] = 0.0
+    node = _Open(place.number, place.first, place.last, bounds, place.is_open, 0.0, place.assumptions)
+    _split_axis(branch, node, axis)
+    branch.leaves = leaves(branch.tree) - 2
+    return True
 
 
 def run_until(

@@ -1,7 +1,8 @@
 """What a search ends with: all of it untrusted until the checker or an exact evaluation has looked at it."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from hybrid_ai.bounds import Arithmetic
@@ -35,6 +36,8 @@ class Claimed:
         margin: least bound that closed a disjunct, in units of its rows, infinite where none was needed.
         penalty: most that float32 executions took off such a bound.
         missed: why the claim is about real arithmetic alone where both were asked for, or None.
+        repair: goes on from the node (tree, number in preorder) that the checker rejected; another claim, or
+            why there is none.
     """
 
     certificate: bytes
@@ -43,6 +46,7 @@ class Claimed:
     margin: float = math.inf
     penalty: float = 0.0
     missed: str | None = None
+    repair: "Callable[[int, int], Outcome] | None" = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from hybrid_ai.search.attack import (
     value_at,
 )
 from hybrid_ai.search.backend import Backend
-from hybrid_ai.search.branch import NEAR, Branch, Budget, Progress, advance, run_until, start
+from hybrid_ai.search.branch import NEAR, Branch, Budget, Progress, advance, reopen, run_until, start
 from hybrid_ai.search.outcome import Claimed, Effort, Outcome, Refuted, Unknown
 from hybrid_ai.search.problem import OutOfRange, Problem, make_problem
 from hybrid_ai.search.signals import handlers_wait_for_kernels
@@ -140,15 +140,29 @@ class _Search:
 
     def run(self) -> Outcome:
         """Search until claimed, refuted or out of budget; Ctrl-C gives unknown: interrupted."""
+        return self._guarded(self._run)
+
+    def repair(self, tree: int, node: int) -> Outcome:
+        """Go on from a node of a claimed tree that the checker rejected, within the same budget."""
+
+        def run() -> Outcome:
+            if not reopen(self._branches[tree], node):
+                return Unknown("rounding: a rejected box is too small to be split", self._effort())
+            return self._finish()
+
+        return self._guarded(run)
+
+    def _guarded(self, work: Callable[[], Outcome]) -> Outcome:
         try:
             with handlers_wait_for_kernels():
-                return self._run()
+                return work()
         except (OutOfRange, TooManyRoundings) as error:
             return Unknown(str(error), self._effort())
         except KeyboardInterrupt:
             return Unknown("interrupted", self._effort(), limited=True)
 
     def _run(self) -> Outcome:
+        """Attack, then branch and bound."""
         if self._arithmetic != "real" and self._model.graph.element != "float32":
             return Unknown("float32: the model reads float64; ask for real arithmetic", self._effort())
         flat = flatten(self._model.staged, self._arithmetic)
@@ -163,14 +177,16 @@ class _Search:
             self._cases.append(_Case(attacked, bounded, make_attack(self._model.staged, attacked, outputs)))
             self._branches.append(start(bounded, flat, self._budget.threads))
         found = self._attack_first()
-        if found is not None:
-            return found
+        return self._finish() if found is None else found
+
+    def _finish(self) -> Outcome:
+        """Branch and bound on what is open, and the certificate."""
         trees = []
         for case, branch in zip(self._cases, self._branches, strict=True):
             outcome = self._branch(case, branch)
             if outcome is not None:
                 return outcome
-            trees.append(encode_tree(case.bounded, flat, branch.tree))
+            trees.append(encode_tree(case.bounded, branch.flat, branch.tree))
         header = Header(
             bytes.fromhex(self._model.sha256),
             bytes.fromhex(self._question.property_sha256),
@@ -179,7 +195,8 @@ class _Search:
         margin = min((branch.margin for branch in self._branches), default=math.inf)
         penalty = max((branch.penalty for branch in self._branches), default=0.0)
         certificate = encode_certificate(header, trees)
-        return Claimed(certificate, self._effort(), self._arithmetic, margin, penalty)
+        claimed = Claimed(certificate, self._effort(), self._arithmetic, margin, penalty)
+        return replace(claimed, repair=self.repair)
 
     def _attack_first(self) -> Outcome | None:
         """Sample every polytope, bound its root, and descend only where the root stays open."""

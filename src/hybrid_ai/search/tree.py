@@ -135,6 +135,12 @@ class _LogReader:
         return out
 
 
+def log_steps(problem: Problem, flat: FlatNetwork, log: np.ndarray, is_open: np.ndarray) -> list[Step]:
+    """The steps of one node's log, whose open disjuncts before it are given, (D,)."""
+    open_disjuncts = [int(d) for d in np.flatnonzero(is_open)]
+    return [step for step, _ in _LogReader(problem, flat, log).steps(open_disjuncts)]
+
+
 def encode_tree(problem: Problem, flat: FlatNetwork, tree: Tree) -> bytes:
     """Nodes of a finished tree in preorder, as the certificate holds them."""
     out = bytearray()

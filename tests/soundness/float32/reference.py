@@ -49,11 +49,21 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: how many elements, and the tensor that is its pre-activation, None if nobody computes it."""
+    """One stage: how many elements, and what its pre-activation is: sign max(tensor, floor) + shift, exactly.
+
+    Only Clip, which is written with relu, has other than the tensor itself.
+    """
 
     relu: bool
     size: int
-    tensor: str | None
+    tensor: str
+    sign: Fraction = ONE
+    shift: Fraction = ZERO
+    floor: Fraction | None = None
+
+    def pre_activation(self, computed: Fraction) -> Fraction:
+        value = computed if self.floor is None else max(computed, self.floor)
+        return self.sign * value + self.shift
 
 
 @dataclass
@@ -138,7 +148,7 @@ class Bounds:
             "LeakyRelu": self._leaky_relu,
             "MatMul": lambda n: _contracted(self._fresh(n), self._value(n, 1)),
             "Mul": lambda n: _scaled(self._value(n, 0), self._value(n, 1)),
-            "Relu": lambda n: self._relu(self._value(n, 0), n.inputs[0]),
+            "Relu": self._plain_relu,
             "Sub": lambda n: _sum(self._value(n, 0), self._value(n, 1), -ONE),
         }
         if node.op_type not in rules:
@@ -191,15 +201,19 @@ class Bounds:
             bias = _scaled(bias, constant_tensor(np.float32(node.attributes["beta"])))
         return _sum(result, bias, ONE)
 
-    def _relu(self, value: Tensor, name: str | None) -> Tensor:
-        self._groups.stages.append(Stage(True, value.forms.size, name))
+    def _relu(self, value: Tensor, stage: Stage) -> Tensor:
+        self._groups.stages.append(stage)
         ends = [(max(low, ZERO), max(high, ZERO)) for low, high in self._groups.computed(value)]
         return self._groups.append(ends, value.forms.shape)
+
+    def _plain_relu(self, node: Node) -> Tensor:
+        z = self._value(node, 0)
+        return self._relu(z, Stage(True, z.forms.size, node.inputs[0]))
 
     def _leaky_relu(self, node: Node) -> Tensor:
         z = self._cut(self._value(node, 0), node.inputs[0])
         self._values[node.inputs[0]] = z
-        h = self._relu(z, node.inputs[0])
+        h = self._relu(z, Stage(True, z.forms.size, node.inputs[0]))
         slope = Fraction(float(np.float32(node.attributes.get("alpha", 0.01))))
         rows = zip(z.forms.flat, h.forms.flat, strict=True)
         weights = (slope, 1 - slope)
@@ -209,12 +223,15 @@ class Bounds:
 
     def _clip(self, node: Node) -> Tensor:
         z, limits = self._value(node, 0), [*node.inputs[1:], "", ""][:2]
+        name, size, low = node.inputs[0], z.forms.size, None
         if limits[0]:
             low = self._limit(limits[0])
-            z = _shifted(self._relu(_shifted(z, ONE, -low), None), ONE, low)
+            p = self._relu(_shifted(z, ONE, -low), Stage(True, size, name, ONE, -low))
+            z = _shifted(p, ONE, low)
         if limits[1]:
             high = self._limit(limits[1])
-            z = _shifted(self._relu(_shifted(z, -ONE, high), None), -ONE, high)
+            q = self._relu(_shifted(z, -ONE, high), Stage(True, size, name, -ONE, high, low))
+            z = _shifted(q, -ONE, high)
         return z
 
     def _limit(self, name: str) -> Fraction:

@@ -101,10 +101,17 @@ def read_as(text: str, x: Sequence[float]) -> list[Fraction] | None:
 
 def violates(text: str, x: Sequence[float], y: Sequence[float]) -> bool:
     """Whether outputs y are unsafe when the network reads the float32 numbers x from the input set."""
-    return read_as(text, x) is not None and any(
-        all(_satisfied(atom, x, y) for atom in rows)
+    point = read_as(text, x)
+    return point is not None and unsafe_outputs(text, point, x, y)
+
+
+def unsafe_outputs(text: str, point: Sequence[Fraction], x: Sequence[float], y: Sequence[float]) -> bool:
+    """Whether outputs y, computed at the float32 numbers x, are unsafe for a point of the input set."""
+    return any(
+        all(low <= v <= high for low, v, high in zip(polytope.lower, point, polytope.upper, strict=True))
+        and all(atom.holds(point, []) for atom in polytope.constraints)
+        and any(all(_satisfied(atom, x, y) for atom in rows) for rows in polytope.disjuncts)
         for polytope in form(text).polytopes
-        for rows in polytope.disjuncts
     )
 
 

@@ -1,6 +1,6 @@
 """A plain verifier in float64: interval and backward linear bounds without any care for rounding.
 
-`python -m tests.soundness.laboratory.plain` prints how often it is wrong. It says "holds" where all lower
+`python -m tests.soundness.laboratory.plain` prints how often it is wrong, beside what our prover says. It says "holds" where all lower
 bounds are above zero, after at most four bisections, and "fails" where an evaluation at a corner, at the
 centre or at a random point is unsafe.
 """
@@ -8,22 +8,30 @@ centre or at a random point is unsafe.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
+from hybrid_ai.bounds import Arithmetic
 from hybrid_ai.spec.normal_form import InputPolytope
 from hybrid_ai.spec.property import Atom
+from tests.differential.judge import warm_up
 from tests.soundness.laboratory.case import Case
 from tests.soundness.laboratory.collection import all_cases
 from tests.soundness.laboratory.executions import execute
+from tests.soundness.laboratory.prover import Said, Verdict, wrong
+from tests.soundness.laboratory.prover import ask as ask_prover
 from tests.soundness.laboratory.steps import Bend, Steps, Sum, read
 from tests.soundness.laboratory.truth import form
 
 SPLITS = 4
 RANDOM_POINTS = 50
+SECONDS = 1.0  # of our prover
+ALONE: tuple[Arithmetic, ...] = ("real", "float32")
+VERDICTS: tuple[Verdict, ...] = ("proved", "refuted", "unknown")
 
 Row = list[tuple[int, float]]
 Line = tuple[float, float]  # slope and value at zero
@@ -209,39 +217,48 @@ def _violated(network: _Network, polytope: InputPolytope, values: Sequence[float
 
 
 HEADER = (
-    "| family | cases | false in real | of these proved | false in float32 | of these proved | true in real "
-    "| of these refuted | no answer |"
+    "| family | cases | plain: false in real, of these proved | false in float32, of these proved "
+    "| true in real, of these refuted | ours in real: proved / refuted / unknown "
+    "| ours in float32: proved / refuted / unknown | ours: wrong |"
 )
+Ours = Callable[[Case], Said]
 
 
-def table(cases: Sequence[Case]) -> str:
-    """How often the plain verifier is wrong, by family, as a markdown table."""
-    answers = [(case, ask(case)) for case in cases]
-    lines = [HEADER, "|---|" + "---:|" * 8]
+def table(cases: Sequence[Case], ours: Ours) -> str:
+    """How often the plain verifier is wrong, and what we say, by family, as a markdown table."""
+    answers = [(case, ask(case), ours(case)) for case in cases]
+    lines = [HEADER, "|---|" + "---:|" * 7]
     for family in dict.fromkeys(case.family for case in cases):
-        lines.append(_line(family, [(c, a) for c, a in answers if c.family == family]))
+        lines.append(_line(family, [answer for answer in answers if answer[0].family == family]))
     return "\n".join([*lines, _line("all", answers)])
 
 
-def _line(name: str, answers: Sequence[tuple[Case, Answer]]) -> str:
-    false = [a for c, a in answers if c.real == "fails"]
-    false32 = [a for c, a in answers if c.float32 == "fails"]
-    true = [a for c, a in answers if c.real == "holds"]
-    numbers = [
-        len(answers),
-        len(false),
-        sum(a.proved for a in false),
-        len(false32),
-        sum(a.proved for a in false32),
-        len(true),
-        sum(a.refuted64 for a in true),
-        sum(not (a.proved or a.refuted64) for _, a in answers),
+def _line(name: str, answers: Sequence[tuple[Case, Answer, Said]]) -> str:
+    false = [a for c, a, _ in answers if c.real == "fails"]
+    false32 = [a for c, a, _ in answers if c.float32 == "fails"]
+    true = [a for c, a, _ in answers if c.real == "holds"]
+    pairs = [
+        (len(false), sum(a.proved for a in false)),
+        (len(false32), sum(a.proved for a in false32)),
+        (len(true), sum(a.refuted64 for a in true)),
     ]
-    return " | ".join([f"| {name}", *map(str, numbers)]) + " |"
+    counts = [Counter(said.verdicts[arithmetic] for _, _, said in answers) for arithmetic in ALONE]
+    columns = [f"{total}, {wrongly}" for total, wrongly in pairs]
+    columns += [" / ".join(str(count[verdict]) for verdict in VERDICTS) for count in counts]
+    mistaken = sum(bool(wrong(case, said)) for case, _, said in answers)
+    return " | ".join([f"| {name}", str(len(answers)), *columns, str(mistaken)]) + " |"
+
+
+def our_answer(case: Case) -> Said:
+    """What the prover says in each arithmetic alone."""
+    answers = [ask_prover(case, arithmetic, SECONDS) for arithmetic in ALONE]
+    verdicts = {name: verdict for said in answers for name, verdict in said.verdicts.items()}
+    return Said(verdicts, finding="; ".join(said.finding for said in answers if said.finding))
 
 
 def main() -> None:
-    print(table(all_cases()))
+    warm_up()
+    print(table(all_cases(), our_answer))
 
 
 if __name__ == "__main__":

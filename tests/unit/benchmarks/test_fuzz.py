@@ -228,5 +228,6 @@ def test_fuzzing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_figures_of_the_item() -> None:
     content = {"executions": 5, "cpu_seconds": 1.0, "coverage": 89.0, "findings": [{}]}
-    found = list(item.figures({"prover-onnx": content}))
-    assert [figure.met for figure in found] == [None, None, False, False]
+    for small, lines in ((False, False), (True, None)):
+        found = list(item.figures({"prover-onnx": content}, small))
+        assert [figure.met for figure in found] == [None, None, lines, False]

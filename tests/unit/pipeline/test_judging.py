@@ -17,7 +17,7 @@ from hybrid_ai.pipeline.errors import BadInput, CheckerFailure, CheckTimedOut
 from hybrid_ai.pipeline.limits import Limits
 from hybrid_ai.pipeline.result import Result
 from hybrid_ai.pipeline.verify import Observer, Task, run, verify
-from hybrid_ai.search import Claimed, Effort, Refuted
+from hybrid_ai.search import Claimed, Effort, Refuted, Unknown
 
 DEMO = Path(__file__).resolve().parents[3] / "src" / "hybrid_ai" / "demo"
 MODEL, CLAIM = DEMO / "braking.onnx", DEMO / "braking_limit.vnnlib"
@@ -98,6 +98,42 @@ def test_a_rejected_certificate_is_kept_without_being_asked_for(judge: Judge) ->
     result = judge(Answers(REJECTED, REJECTED))
     assert result.certificate is not None
     assert Path(result.certificate.path).read_bytes() == b"no certificate"
+
+
+PLACED = replace(REJECTED, where="tree 2, node 13, byte 0x7b")
+
+
+def _repairing(again: object, asked: list[tuple[int, int]], leaves: int = 5) -> Claimed:
+    def repair(tree: int, node: int) -> Any:
+        asked.append((tree, node))
+        return again
+
+    return Claimed(b"first", replace(EFFORT, leaves=leaves), repair=repair)
+
+
+def test_a_rejected_node_goes_back_to_the_search_once(judge: Judge, tmp_path: Path) -> None:
+    asked: list[tuple[int, int]] = []
+    effort = replace(EFFORT, bounded=12, leaves=400)
+    claimed = _repairing(Claimed(b"second", effort), asked, leaves=300)
+    result = judge(Answers(PLACED, VALID), claimed, target=tmp_path / "c")
+    assert asked == [(2, 13)]
+    assert (result.verdict, result.repairs, result.leaves, result.bounded) == ("proved", 1, 400, 12)
+    assert (tmp_path / "c").read_bytes() == b"second"
+
+
+def test_a_repair_that_is_rejected_again_is_our_failure(judge: Judge) -> None:
+    asked: list[tuple[int, int]] = []
+    claimed = _repairing(_repairing(None, asked, leaves=300), asked, leaves=300)
+    result = judge(Answers(PLACED, PLACED), claimed)
+    assert (asked, result.repairs, result.exit_code) == ([(2, 13)], 1, 1)
+
+
+@pytest.mark.parametrize("answer", [REJECTED, PLACED])
+def test_without_a_repair_the_rejection_stands(judge: Judge, answer: CheckResult) -> None:
+    asked: list[tuple[int, int]] = []
+    result = judge(Answers(answer), _repairing(Unknown("timeout", EFFORT), asked, leaves=300))
+    assert len(asked) == (answer is PLACED)
+    assert (result.verdict, result.repairs, result.failed) == ("unknown", 0, True)
 
 
 @pytest.mark.parametrize(
