@@ -44,6 +44,7 @@ NAMES = (
     "float32",
     "differential",
     "mutation",
+    "fuzz",
     "timelimits",
     "setup",
 )

@@ -162,6 +162,29 @@ def boundary() -> Iterator[Case]:
         "0.1 + 0.2 in any arithmetic",
         safe32=True,
     )
+    yield from _beside_a_middle(family)
+
+
+def _beside_a_middle(family: str) -> Iterator[Case]:
+    """A pinned input whose nearest double lies in the middle of two float32, where it itself does not."""
+    read_as, beside = 1 + 2.0**-23, Fraction(1, 1 << 80)
+    above, below = 1 + Fraction(1, 1 << 24) + beside, 1 + Fraction(3, 1 << 24) - beside
+    for name, x, unsafe, fails in (
+        ("above", above, "(<= Y_0 0.25)", False),
+        ("above", above, "(>= Y_0 0.75)", True),
+        ("below", below, "(>= Y_0 1.75)", False),
+        ("below", below, "(<= Y_0 1.25)", True),
+    ):
+        graph = Graph(1)
+        y = graph.relu(graph.gemm("x", [[2.0**23]], [-(2.0**23)]))
+        yield make(
+            f"just {name} the middle of two float32, unsafe {unsafe}",
+            family,
+            graph.model(y),
+            prop([(x, x)], unsafe),
+            "y = 2^23 (x - 1), near 1/2 or 3/2; x is read as 1 + 2^-23, which makes y 1; rounded twice, 0 or 2",
+            at32=((read_as,), "onnxruntime unoptimised") if fails else None,
+        )
 
 
 def spikes() -> Iterator[Case]:

@@ -1,8 +1,8 @@
 """A plain verifier in float64: interval and backward linear bounds without any care for rounding.
 
-`python -m tests.soundness.laboratory.plain` prints how often it is wrong, beside what our prover says. It says "holds" where all lower
-bounds are above zero, after at most four bisections, and "fails" where an evaluation at a corner, at the
-centre or at a random point is unsafe.
+`python -m tests.soundness.laboratory.plain` prints how often it is wrong, beside what our prover says. It
+says "holds" where all lower bounds are above zero, after at most four bisections, and "fails" where an
+evaluation at a corner, at the centre or at a random point is unsafe.
 """
 
 from __future__ import annotations

@@ -66,8 +66,8 @@ def ask(case: Case, arithmetic: Arithmetic, seconds: float) -> Said:
 def _judged(inputs: Inputs, certificate: bytes) -> Said:
     """What either engine accepts is proved, whatever was asked; a claim that none accepts is a finding.
 
-    `fast` may refuse what is out of its range. `exact` must accept in real arithmetic; what float32 executions
-    change it rounds up to its grid, so that it may not see margins far below it.
+    `fast` may refuse what is out of its range. `exact` must accept in real arithmetic; what float32
+    executions change it rounds up to its grid, so that it may not see margins far below that.
     """
     refused: dict[EngineName, Rejected] = {}
     verdicts: dict[str, Verdict] = {}
