@@ -182,7 +182,7 @@ def _beside_a_middle(family: str) -> Iterator[Case]:
             family,
             graph.model(y),
             prop([(x, x)], unsafe),
-            "y = 2^23 (x - 1), near 1/2 or 3/2; x is read as 1 + 2^-23, which makes y 1; rounded twice, 0 or 2",
+            "y = 2^23 (x - 1), near 1/2 or 3/2; x is read as 1 + 2^-23, so y is 1; rounded twice, 0 or 2",
             at32=((read_as,), "onnxruntime unoptimised") if fails else None,
         )
 

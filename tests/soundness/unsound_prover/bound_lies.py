@@ -94,7 +94,9 @@ def signs_forgotten() -> Lie:
         if found is None:
             return None
         middle = 0.5 * (found.lower + found.upper)
-        spread = np.abs(sum(weights @ groups[source].radius for source, weights, _ in reference.blocks(net, g)))
+        spread = np.abs(
+            sum(weights @ groups[source].radius for source, weights, _ in reference.blocks(net, g))
+        )
         return found._replace(lower=middle - spread, upper=middle + spread)
 
     return Lie(patches=lambda _: (Patch(reference, "_interval", naive),))
@@ -131,7 +133,9 @@ def rows_seen(change: Callable[[list[Group], Bounded], Bounded]) -> Lie:
 
 
 def margin_exaggerated() -> Lie:
-    return rows_seen(lambda _, rows: rows._replace(value=rows.value + EXAGGERATION * (1 + np.abs(rows.constant))))
+    return rows_seen(
+        lambda _, rows: rows._replace(value=rows.value + EXAGGERATION * (1 + np.abs(rows.constant)))
+    )
 
 
 def middle_for_corner() -> Lie:

@@ -102,7 +102,10 @@ def _model(matrices: Sequence[Singles]) -> bytes:
         "made",
         [helper.make_tensor_value_info("X", TensorProto.FLOAT, [1, inputs])],
         [helper.make_tensor_value_info("Y", TensorProto.FLOAT, [1, outputs])],
-        [numpy_helper.from_array(np.asarray(matrix, np.float32), f"w{k}") for k, matrix in enumerate(matrices)],
+        [
+            numpy_helper.from_array(np.asarray(matrix, np.float32), f"w{k}")
+            for k, matrix in enumerate(matrices)
+        ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     return bytes(model.SerializeToString(deterministic=True))
@@ -163,7 +166,9 @@ def rounded_outwards(number: int) -> Falsehood | None:
         return None
     form = Form(((axis, factor),), ((0, Fraction(1)),))
     read, y = Runtime(of.network.model).at(x)
-    return _of_one_row(number, "rounded outwards", Case(case.lower, case.upper, case.constraint, ((form,),)), read, y, x)
+    return _of_one_row(
+        number, "rounded outwards", Case(case.lower, case.upper, case.constraint, ((form,),)), read, y, x
+    )
 
 
 def _of_one_row(number: int, name: str, case: Case, read: Point, y: Point, x: Point) -> Falsehood | None:
@@ -191,4 +196,6 @@ def rounded_across(number: int) -> Falsehood | None:
     if constraint.at(read, ()) <= 0:
         return None
     form = Form(tuple((axis, -c) for axis, c in terms), ((0, Fraction(1)),))
-    return _of_one_row(number, "rounded across", Case(case.lower, case.upper, constraint, ((form,),)), read, y, x)
+    return _of_one_row(
+        number, "rounded across", Case(case.lower, case.upper, constraint, ((form,),)), read, y, x
+    )

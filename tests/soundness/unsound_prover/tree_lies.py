@@ -67,7 +67,9 @@ def phase_twice() -> Lie:
             honest(state, node, position)
             on, off = state.stack.pop(-2), state.stack.pop()
             active = reference_node.forward_point(state.flat.net, x)[position] > 0.0
-            _push_one(state, node.number, SplitNeuron(int(state.flat.neuron[position])), off if active else on)
+            _push_one(
+                state, node.number, SplitNeuron(int(state.flat.neuron[position])), off if active else on
+            )
 
         honest = branch._split_neuron
         return (Patch(reference_node, "MOST_SPLIT_INPUTS", 0), Patch(branch, "_split_neuron", split))
@@ -83,7 +85,10 @@ def leaf_unbounded() -> Lie:
             reference_node.process_reference(net, spec, grid, batch, steps)
             for b in range(batch.firsts.shape[0]):
                 first, last = batch.firsts[b], batch.lasts[b]
-                low, high = np.maximum(grid.lower, first * grid.step), np.minimum(grid.upper, last * grid.step)
+                low, high = (
+                    np.maximum(grid.lower, first * grid.step),
+                    np.minimum(grid.upper, last * grid.step),
+                )
                 wide = grid.step > 0.0
                 share = np.prod(((high - low) / (grid.upper - grid.lower))[wide])
                 if batch.results[b, 0] == SPLIT and share < LEAF_SHARE and holds(grid, first, last, x):
