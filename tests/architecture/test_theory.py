@@ -63,6 +63,11 @@ def _attributes(node: ast.ClassDef) -> set[str]:
     return {part.attr for part in stored if isinstance(part.value, ast.Name) and part.value.id == "self"}
 
 
+def uses(name: str) -> list[str]:
+    """The lines of a page's list of uses."""
+    return section(page(name), "Used by").strip().splitlines()
+
+
 def module_file(module: str) -> Path:
     path = PACKAGE.joinpath(*module.split(".")[1:])
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
@@ -88,7 +93,7 @@ def test_a_page_is_complete_and_short(name: str) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_what_a_page_is_used_by_exists(name: str) -> None:
-    lines = section(page(name), "Used by").strip().splitlines()
+    lines = uses(name)
     assert lines
     missing = []
     for line in lines:
@@ -117,8 +122,16 @@ def test_pages_cited_in_the_source_exist() -> None:
     assert sorted((path, name) for path, name in cited if name not in PAGES) == []
 
 
+def test_a_module_that_pages_name_and_that_claims_soundness_cites_a_page() -> None:
+    modules = {use["module"] for name in PAGES for use in map(USE.fullmatch, uses(name)) if use}
+    texts = {module: module_file(module).read_text("utf-8") for module in modules}
+    claiming = [module for module, text in texts.items() if "Sound because:" in text]
+    assert claiming
+    assert sorted(module for module in claiming if not CITED.search(texts[module])) == []
+
+
 def test_a_folded_constant_rounds_once_per_column_more() -> None:
-    """The numbers of remark 1 of float32-block: (x + c) W with c W folded, from which the sum starts."""
+    """The numbers of float32-pitfalls 1: (x + c) W with c W folded, from which the sum starts."""
     n, unit = 64, Fraction(1, 2**24)
     tiny = np.float32(2.0**-24 * (1 + 2.0**-23))
     terms = [np.float32(1.0)] + [tiny] * (2 * n - 1)
@@ -135,6 +148,19 @@ def _gamma(count: int, unit: Fraction) -> Fraction:
 
 
 def test_a_computed_tensor_is_not_its_form() -> None:
-    """Remark 3 of float32-block: (x + 2^24) - 2^24 at x = 0.5."""
+    """Float32-pitfalls 3: (x + 2^24) - 2^24 at x = 0.5."""
     big = np.float32(2.0**24)
     assert np.float32(np.float32(0.5) + big) - big == 0.0
+
+
+def test_a_computed_limit_or_integer_is_another_number() -> None:
+    """Float32-pitfalls 4: 2^24 + 1 as a limit of Clip, and (2^24 + 1) - 2^24 as an index."""
+    big, one = np.float32(2.0**24), np.float32(1.0)
+    assert Fraction(float(big + one)) == 2**24
+    assert int(np.float32(big + one) - big) == 0
+
+
+def test_a_product_with_zero_may_be_undefined() -> None:
+    """Float32-pitfalls 5: (h 2^40) 0 at h = 2^90."""
+    with np.errstate(all="ignore"):
+        assert np.isnan(np.float32(2.0**90) * np.float32(2.0**40) * np.float32(0.0))

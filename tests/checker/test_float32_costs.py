@@ -12,6 +12,7 @@ from hybrid_ai.checker.float32 import MOST_ROUNDINGS, Cost
 from hybrid_ai.checker.onnx_reader import read_model
 from hybrid_ai.checker.rejected import Rejected
 from hybrid_ai.checker.stages import Block, Stage
+from hybrid_ai.checker.tensors import Tensor
 from tests.checker.models import f32, i64, model, node, np
 
 network = pytest.importorskip("hybrid_ai.network", reason="the prover's reader is not there")
@@ -501,6 +502,11 @@ def assert_same_stages(content: bytes) -> list[tuple[Cost, Any]]:
 
 
 # ---- the recurrences
+
+
+def test_group_elements_are_exact() -> None:
+    assert float32.EXACT == (1, 1, 1)
+    assert Tensor((), 1, ()).cost == Stage(True, (), ()).cost == float32.EXACT
 
 
 def test_caps() -> None:

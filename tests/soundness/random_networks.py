@@ -28,7 +28,7 @@ WEIGHTS: Mapping[str, Weight] = {
     "normal": lambda rng: _of_double(rng.normal()),
     "eighths": lambda rng: Fraction(int(rng.integers(-10, 11)), 8),
     "thirds": lambda rng: Fraction(int(rng.integers(-9, 10)), 3),
-    "sevenths of float32": lambda rng: _of_double(np.float32(rng.normal())) / 7,
+    "sevenths of float32": lambda rng: _of_double(float(np.float32(rng.normal()))) / 7,
     "cancelling": _cancelling,
     "huge and tiny": lambda rng: _of_double(rng.normal() * 10.0 ** rng.integers(-9, 6)),
     "subnormal": lambda rng: _of_double(rng.choice([5e-324, -1e-310, 1.0, -0.5, rng.normal()])),

@@ -49,7 +49,9 @@ def flatten(staged: StagedNetwork, arithmetic: Arithmetic = "real") -> FlatNetwo
         TooManyRoundings: a float32 execution may round more than MOST_ROUNDINGS times in a stage.
 
     Sound because: ``gamma`` is twice the classical constant for the longest sum, with room for the
-    rounding of each stored weight, bias, box end and one more addition per stage.
+    rounding of each stored weight, bias, box end and one more addition per stage
+    (docs/theory/rounding-of-the-search.md); what float32 executions add is in
+    docs/theory/float32-carried-backward.md.
     """
     size = np.array([staged.n_inputs, *(stage.bias.shape[0] for stage in staged.stages)], np.int64)
     offset = np.concatenate([[0], np.cumsum(size)[:-1]]).astype(np.int64)

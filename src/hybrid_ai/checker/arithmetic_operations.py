@@ -12,8 +12,6 @@ from hybrid_ai.checker.tensors import Form, Tensor, broadcast, broadcast_shape, 
 
 ONE = Fraction(1)
 LARGEST_CONTRACTION = 100_000_000
-# constants that multiply each other double in length at every operation; no real model comes near this
-_LONGEST_NUMBER = 4096
 
 
 def _check_elements(op: Operation, values: Sequence[Tensor]) -> None:
@@ -24,21 +22,13 @@ def _check_elements(op: Operation, values: Sequence[Tensor]) -> None:
     op.refuse_if(wrong, f"arithmetic on {names}; one real type is read", Unsupported)
 
 
-def _computed(op: Operation, values: Sequence[Tensor], shape: Sequence[int], forms: list[Form]) -> Tensor:
-    result = tensors.derived(values, shape, forms)
-    numbers = [form.constant for form in result.forms] if result.constant else []
-    longest = max((max(abs(n.numerator), n.denominator).bit_length() for n in numbers), default=0)
-    op.refuse_if(longest > _LONGEST_NUMBER, f"a constant of more than {_LONGEST_NUMBER} bits", Unsupported)
-    return result
-
-
 def _combined(op: Operation, values: Sequence[Tensor], factors: Sequence[Fraction]) -> Tensor:
     """The elementwise sum of factor times value; its cost is the values', put together by the caller."""
     _check_elements(op, values)
     shape = broadcast_shape([value.shape for value in values], op.where)
     columns = [broadcast(value, shape, op.where).forms for value in values]
-    forms = [weighted_sum(members, factors) for members in zip(*columns, strict=True)]
-    return _computed(op, values, shape, forms)
+    forms = [weighted_sum(members, factors, op.where) for members in zip(*columns, strict=True)]
+    return tensors.derived(values, shape, forms)
 
 
 def _sum(op: Operation, left: Tensor, right: Tensor, sign: Fraction) -> Tensor:
@@ -64,8 +54,11 @@ def _scaled(op: Operation, left: Tensor, right: Tensor) -> Tensor:
     op.refuse_if(not factors.constant, "product of two tensors", Unsupported)
     shape = broadcast_shape([value.shape, factors.shape], op.where)
     pairs = zip(*[broadcast(part, shape, op.where).forms for part in (value, factors)], strict=True)
-    forms = [weighted_sum([f], [by.constant], None if by.size is None else [by.size]) for f, by in pairs]
-    result = _computed(op, [value, factors], shape, forms)
+    forms = [
+        weighted_sum([form], [by.constant], op.where, None if by.size is None else [by.size])
+        for form, by in pairs
+    ]
+    result = tensors.derived([value, factors], shape, forms)
     return replace(result, cost=float32.multiplied(value.cost, factors.cost))
 
 
@@ -81,7 +74,7 @@ def divide(op: Operation) -> Tensor:
     op.refuse_if(any(form.constant == 0 for form in divisor.forms), "division by zero")
     numbers = [form.constant for form in divisor.forms]
     cost = float32.inverted(divisor.cost, numbers)
-    if any(form.size is not None for form in divisor.forms):
+    if divisor.cost.terms > 1 or any(form.size is not None for form in divisor.forms):
         cost = float32.UNKNOWN
     inverse = tuple(Form({}, 1 / number) for number in numbers)
     return _scaled(op, op.value(0), replace(divisor, forms=inverse, cost=cost))
@@ -109,12 +102,13 @@ def _product(op: Operation, left: Tensor, right: Tensor) -> Tensor:
     weights = [form.constant for form in right.forms]
     sizes = [form.magnitude[1] for form in right.forms] if any(form.size for form in right.forms) else None
     forms = [
-        weighted_sum(row, weights[column::n], None if sizes is None else sizes[column::n])
+        weighted_sum(row, weights[column::n], op.where, None if sizes is None else sizes[column::n])
         for row in rows
         for column in range(n)
     ]
     cost = float32.contracted(left.cost, right.cost, inner)
-    return replace(_computed(op, [left, right], shape, forms), contracted=not left.constant, cost=cost)
+    result = tensors.derived([left, right], shape, forms)
+    return replace(result, contracted=not left.constant, cost=cost)
 
 
 def _factor(op: Operation, index: int) -> Tensor:
@@ -203,6 +197,7 @@ def cast(op: Operation) -> Tensor:
     kept = target == value.element or (value.element, target) == (tensors.FLOAT, tensors.DOUBLE)
     if value.constant and target in tensors.ELEMENTS:
         kept = all(tensors.holds(target, form.constant) for form in value.forms)
+        kept = (kept and not float32.is_computed(value.cost)) or target == value.element
     types = f"{element_name(value.element)} to {element_name(target)}"
     op.refuse_if(not kept, f"cast from {types} may round", Unsupported)
     return replace(value, element=target)

@@ -58,7 +58,8 @@ def check(model: bytes, property: bytes, evidence: bytes, *, engine: EngineName 
         Rejected: the evidence is defective or does not show what it claims.
         Malformed, Unsupported: the model or the property cannot be read.
 
-    Sound because: nothing but the three byte strings is used, and the certificate is bound to the other two.
+    Sound because: nothing but the three byte strings is used, and the certificate is bound to the other two;
+    each tree shows its polytope (docs/theory/rule-leaf-and-tree.md).
     """
     start = perf_counter()
     if evidence[:1] == b"{":

@@ -49,7 +49,8 @@ def judge_counterexample(model: bytes, property: bytes, evidence: bytes) -> str:
         Rejected: rule "counterexample", "model-hash" or "property-hash".
         Malformed, Unsupported: the model or the property cannot be read.
 
-    Sound because: the point is exact, the evaluation is rational, and the property is judged as written.
+    Sound because: the point is exact, the evaluation is rational, and the property is judged as written
+    (docs/theory/counterexample.md).
     """
     claims = _parse(evidence)
     if (

@@ -148,7 +148,8 @@ class ExactEngine:
     """Bounds over one polytope, see `hybrid_ai.checker.rules.Engine`.
 
     Sound because: every integer bound is rounded outward, coefficients are floored only with an error term
-    where what they multiply may be negative, and the unrounded pass is rational arithmetic.
+    where what they multiply may be negative, and the unrounded pass is rational arithmetic
+    (docs/theory/rounding-of-the-exact-engine.md).
     """
 
     def __init__(self, network: ExactNetwork, grid: Grid) -> None:
@@ -251,18 +252,18 @@ class ExactEngine:
         relaxed: dict[int, Relaxed],
         box: tuple[list[int], list[int]],
     ) -> int | None:
-        """Lower bound of a form on 2^-(44 + G), or None where a neuron lacks the bound that is needed.
+        """Lower bound of a form on 2^-(50 + G), or None where a neuron lacks the bound that is needed.
 
         Args:
             coefficients: per group, coefficients on its elements, in units of 2^-50; consumed.
             pre: per stage, coefficients on pre-activations, same unit.
-            constant: in units of 2^-(44 + G).
+            constant: in units of 2^-(50 + G).
             state: lower bounds of the linear stages.
             relaxed: relaxation of every relu stage the form depends on.
             box: ends on 2^-G.
 
         Sound because: a floored coefficient c' of c has 0 <= c - c' < slack units; c h >= c' h where h >= 0,
-        and c h >= c' h - slack max(0, -lower) elsewhere.
+        and c h >= c' h - slack max(0, -lower) elsewhere (docs/theory/rounding-of-the-exact-engine.md).
         """
         for number in range(len(self.network.stages), 0, -1):
             own = coefficients.pop(number, None)
@@ -353,7 +354,11 @@ class ExactEngine:
         return self._lower(coefficients, pre, constant, state, self._relaxations(state, work.slopes), box)
 
     def _unrounded(self, state: _State, work: CloseWork) -> Fraction | None:
-        """Lower bound of a closing's form in rational arithmetic, None where a neuron lacks a bound."""
+        """Lower bound of a closing's form in rational arithmetic, None where a neuron lacks a bound.
+
+        Nothing is rounded here: what a certificate can show over the reals is shown
+        (docs/theory/completeness.md).
+        """
         form, listed, unit = work.form, dict(work.slopes), Fraction(1, 1 << self.bits)
         coefficients = {0: dict(form.inputs)}
         _accumulate(coefficients.setdefault(self.network.output_group, {}), form.outputs.items(), Fraction(1))
@@ -424,7 +429,9 @@ def _change(stage: _Stage, lower: list[list[int]], upper: list[list[int]], bits:
     reach = [
         max(abs(low), abs(high)) for g in terms.sources for low, high in zip(lower[g], upper[g], strict=True)
     ]
-    flushed = terms.flushed * ((1 << bits) + max(reach, default=0))
+    # H is that of all groups before the stage: what is multiplied by zero is computed all the same.
+    peak = max((abs(end) for group in (*lower, *upper) for end in group), default=0)
+    flushed = terms.flushed * ((1 << bits) + peak)
     if flushed > Fraction(1 << bits, 1 << 20):
         raise Rejected("float32", "model", "a partial sum may overflow")
     indices = list(range(len(reach) + 1))
@@ -463,7 +470,8 @@ def _substitute(own: list[int], relaxed: Relaxed) -> tuple[list[int], list[int],
     """Coefficients on z that bound those on h = max(z, 0) from below: rows, factors, change of the constant.
 
     Sound because: with b = a S', 0 <= S' <= 1, a max(z, 0) on [L, U] is concave for a < 0, so above b z by at
-    least the lesser of the ends' differences -b L and (a - b) U; for a > 0 any slope of [0, 1] is below.
+    least the lesser of the ends' differences -b L and (a - b) U; for a > 0 any slope of [0, 1] is below
+    (docs/theory/relu-upper-line.md).
     """
     indices, factors, change = [], [], 0
     for row, slope, upper_slope, low, high in relaxed:

@@ -205,7 +205,8 @@ class FastEngine:
     Raises:
         Rejected: rule "range" when input bounds or their grid are outside what section 8 covers.
 
-    Sound because: of lemmas 1 to 4 of section 8 of the format page.
+    Sound because: of lemmas 1 to 4 of section 8 of the format page
+    (docs/theory/rounding-of-the-fast-engine.md).
     """
 
     def __init__(self, network: FastNetwork, grid: Grid) -> None:
@@ -261,7 +262,7 @@ class FastEngine:
                 named[node] = False
                 named[node, sorted(work.step.neurons)] = True
         slopes = [work.step.slopes for _, work in works]
-        low, high, largest = [box[0]], [box[1]], [np.maximum(np.abs(box[0]), np.abs(box[1]))]
+        low, high, largest = [box[0]], [box[1]], _Magnitudes(np.maximum(np.abs(box[0]), np.abs(box[1])))
         relaxed: list[_Relaxed] = []
         for stage in network.stages:
             reach, deviation = _reach(stage, largest)
@@ -282,7 +283,7 @@ class FastEngine:
                 relaxed.append(_Relaxed(error + deviation + PER_COEFFICIENT, None))
             low.append(below)
             high.append(above)
-            largest.append(_in_range(above if stage.relu else np.maximum(np.abs(below), np.abs(above))))
+            largest.add(_in_range(above if stage.relu else np.maximum(np.abs(below), np.abs(above))))
         return lower, upper
 
     def _backward_rows(
@@ -390,7 +391,7 @@ class FastEngine:
         """Lower bounds of the forms of closings, scaled; `through` the network or over inputs alone."""
         network, output = self.network, self.network.output_group
         box = self._boxes([work.box for _, work in works])
-        largest = [np.maximum(np.abs(box[0]), np.abs(box[1]))]
+        largest = _Magnitudes(np.maximum(np.abs(box[0]), np.abs(box[1])))
         relaxed: list[_Relaxed] = []
         if through:
             lower = np.stack([state.lower for state, _ in works])
@@ -398,10 +399,10 @@ class FastEngine:
             relaxed = self._relaxations(lower, upper, [work.slopes for _, work in works], largest)
         doubles = [self._doubles(work.form) for _, work in works]
         coefficients = {0: np.stack([form.inputs for form in doubles])}
-        charge = self.gamma * _row_sums(np.abs(coefficients[0]), largest[0])
+        charge = self.gamma * _row_sums(np.abs(coefficients[0]), largest.groups[0])
         if through:
             outputs = np.stack([form.outputs for form in doubles])
-            charge = charge + self.gamma * _row_sums(np.abs(outputs), largest[output])
+            charge = charge + self.gamma * _row_sums(np.abs(outputs), largest.groups[output])
             coefficients[output] = coefficients[0] + outputs if output == 0 else outputs
         pre: dict[int, Array] = {}
         for index, form in enumerate(doubles):
@@ -414,9 +415,9 @@ class FastEngine:
         return self._lower(coefficients, pre, constant, charge, relaxed, np.arange(len(works)), box)
 
     def _relaxations(
-        self, lower: Array, upper: Array, slopes: list[Slopes], largest: list[Array]
+        self, lower: Array, upper: Array, slopes: list[Slopes], largest: "_Magnitudes"
     ) -> list[_Relaxed]:
-        """Relaxations of all stages from bounds held; appends each group's largest absolute value."""
+        """Relaxations of all stages from bounds held; adds each group's largest absolute value."""
         relaxed = []
         for stage in self.network.stages:
             reach, deviation = _reach(stage, largest)
@@ -424,10 +425,10 @@ class FastEngine:
             if stage.relu:
                 upper_part = upper[:, stage.neurons]
                 relaxed.append(_relax(lower[:, stage.neurons], upper_part, error, stage, slopes))
-                largest.append(_in_range(np.maximum(upper_part, 0.0)))
+                largest.add(_in_range(np.maximum(upper_part, 0.0)))
             else:
                 relaxed.append(_Relaxed(error + PER_COEFFICIENT, None))
-                largest.append(reach)
+                largest.add(reach)
         return relaxed
 
     def _doubles(self, form: Form) -> _Doubles:
@@ -471,15 +472,28 @@ def _in_range(values: Array) -> Array:
     return np.where(values <= LARGEST, values, nan)
 
 
-def _reach(stage: _Stage, largest: list[Array]) -> tuple[Array, Array]:
+class _Magnitudes:
+    """M of section 8 per group, and the largest of all of them per node."""
+
+    def __init__(self, inputs: Array) -> None:
+        self.groups = [inputs]
+        self.peak: Array = inputs.max(axis=1, initial=0.0)
+
+    def add(self, group: Array) -> None:
+        """Add the next group: (nodes, elements)."""
+        self.groups.append(group)
+        self.peak = np.maximum(self.peak, group.max(axis=1, initial=0.0))
+
+
+def _reach(stage: _Stage, largest: _Magnitudes) -> tuple[Array, Array]:
     """Upper bounds of R = A M + a + E and of E, what a float32 execution changes: (nodes, rows) each."""
-    reach = stage.bias_size + np.zeros((len(largest[0]), 1))
-    read = np.zeros(len(largest[0]))
+    reach = stage.bias_size + np.zeros((len(largest.peak), 1))
     for source, sizes in stage.sizes:
-        reach = reach + largest[source] @ sizes.T
-        read = np.maximum(read, largest[source].max(axis=1, initial=0.0))
+        reach = reach + largest.groups[source] @ sizes.T
     reach = reach * INFLATE + ABSOLUTE
-    flushed = stage.flushed * (1 + read)
+    if stage.flushed == 0.0:  # real arithmetic
+        return _in_range(reach), np.zeros_like(reach)
+    flushed = stage.flushed * (1 + largest.peak)
     deviation = (reach * stage.relative + np.where(flushed <= OVERFLOW, flushed, nan)[:, None]) * INFLATE
     return _in_range(reach + deviation), deviation
 

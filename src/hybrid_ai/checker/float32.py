@@ -1,4 +1,8 @@
-"""What a float32 execution may change: sections 2, 3 and 6 of the format page."""
+"""What a float32 execution may change: sections 2, 3 and 6 of the format page.
+
+Sound because: K bounds the roundings on any path, whatever is folded or reordered
+(docs/theory/float32-block.md).
+"""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -34,6 +38,11 @@ UNKNOWN = Cost(MOST_ROUNDINGS + 2, 1, 1)
 
 def _capped(terms: int, degree: int, gain: int) -> Cost:
     return Cost(min(terms, MOST_ROUNDINGS + 2), min(degree, MOST_ROUNDINGS + 2), min(gain, _MOST_GAIN))
+
+
+def is_computed(cost: Cost) -> bool:
+    """Whether a runtime may hold something else than the exact value."""
+    return cost.terms > 1 or cost.degree > 1
 
 
 def gain_of(numbers: Iterable[Fraction]) -> int:
@@ -113,7 +122,7 @@ def polytope_read(polytope: Polytope, arithmetic: str) -> Polytope:
         Rejected: rule "float32": an input bound exceeds 2^100.
 
     Sound because: rounding is monotone, and a linear input constraint loses at most what each variable's
-    rounding changes, times its coefficient.
+    rounding changes, times its coefficient (docs/theory/float32-input.md).
     """
     if arithmetic == "real":
         return polytope

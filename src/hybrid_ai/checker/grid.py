@@ -41,7 +41,8 @@ class Grid:
     def bounds(self, box: Box) -> list[tuple[Fraction, Fraction]]:
         """Exact lower and upper end of each axis of a box.
 
-        Sound because: a coordinate outside the root bounds means the root bound, which every point satisfies.
+        Sound because: a coordinate outside the root bounds means the root bound, which every point satisfies
+        (docs/theory/grid-and-enclosure.md).
         """
         found = []
         for (a, b), low, high, exponent in zip(box, self.lower, self.upper, self.exponents, strict=True):

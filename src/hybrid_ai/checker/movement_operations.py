@@ -27,7 +27,10 @@ def flatten(op: Operation) -> Tensor:
 
 def reshape(op: Operation) -> Tensor:
     """Reshape, with 0 (copy, unless allowzero) and one -1 (the rest)."""
-    value, wanted = op.value(0), op.arguments["shape"]
+    value, wanted, given = op.value(0), op.arguments["shape"], op.value(1)
+    is_list = given.element == tensors.INT64 and len(given.shape) == 1
+    op.refuse_if(not is_list, "the shape is no list of int64")
+    tensors.check_rank(len(wanted), op.where)
     keeps_zero = op.arguments["allowzero"] != 0
     lacking = not keeps_zero and 0 in wanted[len(value.shape) :]
     op.refuse_if(lacking, f"shape {wanted} copies an axis that the tensor lacks")
@@ -64,6 +67,7 @@ def unsqueeze(op: Operation) -> Tensor:
     """Unsqueeze: insert axes of size one."""
     value, axes = op.value(0), op.arguments["axes"]
     rank = len(value.shape) + len(axes)
+    tensors.check_rank(rank, op.where)
     inserted = op.axes(axes, rank)
     sizes = iter(value.shape)
     return replace(value, shape=tuple(1 if axis in inserted else next(sizes) for axis in range(rank)))

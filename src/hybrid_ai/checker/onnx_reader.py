@@ -7,8 +7,8 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from hybrid_ai.checker import arithmetic_operations as arithmetic
+from hybrid_ai.checker import float32, protobuf, tensors
 from hybrid_ai.checker import movement_operations as movement
-from hybrid_ai.checker import protobuf, tensors
 from hybrid_ai.checker.operation import Operation
 from hybrid_ai.checker.protobuf import Message
 from hybrid_ai.checker.rejected import Malformed, Unsupported, refuse_if
@@ -61,6 +61,8 @@ def _number(position: int, since: int, default: Any = None) -> Argument:
     return Argument(_FLOAT, default, last=since - 1, position=position)
 
 
+# from opset 11 on, their axes may count from the end
+_LATE_NEGATIVE_AXES = ("Concat", "Flatten", "Squeeze", "Unsqueeze")
 # the float32 nearest to 0.01
 _LEAKY_SLOPE = Fraction(5368709, 2**29)
 _SCALE, _FLAG = Argument(_FLOAT, Fraction(1)), Argument(_INT, 0)
@@ -178,8 +180,8 @@ def _input_type(info: Message) -> tuple[int, tuple[int, ...]]:
     sizes = [axis["dim_value"] for axis in tensor["shape"]["dim"]]
     if len(sizes) > 1 and sizes[0] in (0, -1):
         sizes[0] = 1  # exporters write an open batch as a name, 0, -1 or nothing; one instance is read
-    refuse_if(len(sizes) > 1 and sizes[0] != 1, Unsupported, "model", where, f"{sizes}, batch above one")
     check_size(sizes, False, where)
+    refuse_if(len(sizes) > 1 and sizes[0] != 1, Unsupported, "model", where, f"{sizes}, batch above one")
     return tensor["elem_type"], tuple(sizes)
 
 
@@ -205,6 +207,11 @@ def _read_node(
     op.refuse_if(bool(given), f"attributes (name, type) {list(given)} in opset {opset}", Unsupported)
     extra = [name for index, name in enumerate(node["input"]) if name and index not in positions]
     op.refuse_if(bool(extra), f"inputs {extra} are too many in opset {opset}")
+    if opset < 11:
+        op.refuse_if(kind == "Gemm" and not op.has_input(2), f"input 2 is missing, which opset {opset} needs")
+        axes = arguments.get("axes") or [arguments.get("axis") or 0]
+        negative = kind in _LATE_NEGATIVE_AXES and min(axes) < 0
+        op.refuse_if(negative, f"axis {min(axes)} is negative, which opset {opset} does not allow")
     result = RULES[kind].read(op)
     check_size(result.shape, result.constant, where)
     return result
@@ -234,5 +241,7 @@ def _constant_input(op: Operation, argument: Argument) -> Any:
     elements = INTEGER_TYPES if is_list else (op.value(0).element,)
     wrong = value.element not in elements or len(value.shape) > 1 or (not is_list and len(value.forms) != 1)
     op.refuse_if(not value.constant, f"input {argument.position} is not constant", Unsupported)
+    rounded = float32.is_computed(value.cost)
+    op.refuse_if(rounded, f"input {argument.position} is computed, which runtimes round", Unsupported)
     op.refuse_if(wrong, f"input {argument.position} has the wrong type or shape")
     return [int(form.constant) for form in value.forms] if is_list else value.forms[0].constant

@@ -47,7 +47,8 @@ class PackedVectors:
             slack: positive integer.
 
         Sound because: entry = scaled value - d with 0 <= d < 1, so a negative coefficient b overstates its
-        product by less than |b|, which is subtracted; with exact entries d is 0.
+        product by less than |b|, which is subtracted; with exact entries d is 0
+        (docs/theory/rounding-of-the-exact-engine.md).
         """
         total = sum(map(abs, coefficients))
         drop = 0 if self.exact else -sum(b for b in coefficients if b < 0)

@@ -137,7 +137,8 @@ def _separate(conjunct: Conjunct, n_inputs: int) -> tuple[Polytope, Conjunct] | 
 def normal_form(n_inputs: int, n_outputs: int, formula: Formula) -> Property:
     """Bring a formula to input polytopes and disjuncts.
 
-    Sound because: the union of the polytopes' disjuncts contains every point that satisfies the formula.
+    Sound because: the union of the polytopes' disjuncts contains every point that satisfies the formula
+    (docs/theory/property-normal-form.md).
 
     Args:
         n_inputs: number of X, >= 1.

@@ -118,7 +118,8 @@ def check_tree(
         Rejected: naming the rule, the tree, the node and the byte.
 
     Sound because: on every node each disjunct was closed on it or above, or is closed by the leaf; cuts take
-    off only slabs on which all open disjuncts are closed; the children of a split cover their parent.
+    off only slabs on which all open disjuncts are closed; the children of a split cover their parent
+    (docs/theory/rule-leaf-and-tree.md).
     """
     walk = _Walk(reader, tighten_first, polytope, neurons)
     for window in _windows(walk.nodes()):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from hybrid_ai.checker.float32 import EXACT, Cost
+from hybrid_ai.checker.float32 import EXACT, Cost, is_computed
 from hybrid_ai.checker.tensors import Form, Tensor, Terms
 
 
@@ -52,7 +52,11 @@ class Network:
 
 @dataclass
 class StageBuilder:
-    """Collects stages while the operations of a model are read; `sizes[k]` is the size of group k."""
+    """Collects stages while the operations of a model are read; `sizes[k]` is the size of group k.
+
+    Sound because: every tensor's elements are its forms at the values of the groups
+    (docs/theory/normal-form.md).
+    """
 
     sizes: list[int]
     stages: list[Stage] = field(default_factory=list)
@@ -91,9 +95,10 @@ class StageBuilder:
     def plain_group(self, tensor: Tensor) -> int | None:
         """The group whose elements the tensor holds, whole and in order; None if there is none.
 
-        Sound because: what is computed with roundings is not the group, even where its form is.
+        Sound because: what is computed with roundings is not the group, even where its form is
+        (docs/theory/float32-pitfalls.md).
         """
-        if tensor.cost.terms > 1 or tensor.cost.degree > 1:
+        if is_computed(tensor.cost):
             return None
         for group in {group for form in tensor.forms[:1] for group, _ in form.terms}:
             if tensor.forms == self.group_tensor(group, tensor.shape, tensor.element).forms:
@@ -140,7 +145,7 @@ def _repeated(blocks: tuple[Block, ...], times: int) -> tuple[Block, ...]:
 def evaluate(network: Network, x: Sequence[Fraction]) -> list[Fraction]:
     """The exact output of the network at one point.
 
-    Sound because: only integers and rationals are computed with.
+    Sound because: only integers and rationals are computed with (docs/theory/counterexample.md).
 
     Args:
         network: the network in normal form.

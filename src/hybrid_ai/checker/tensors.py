@@ -19,6 +19,10 @@ from hybrid_ai.checker.rejected import Malformed, Unsupported, refuse_if
 LARGEST_CONSTANT = 2_000_000
 # forms cost far more than numbers
 MOST_FORMS = 100_000
+MOST_AXES = 16
+# bits of a computed number; operations in a row make numbers longer and longer, but no real model comes near
+LONGEST_NUMBER = 4096
+_TOO_LONG = 2**LONGEST_NUMBER
 FLOAT, INT32, INT64, DOUBLE = 1, 6, 7, 11
 REAL_TYPES = (FLOAT, DOUBLE)
 INTEGER_TYPES = (INT32, INT64)
@@ -72,12 +76,22 @@ def element_name(element: int) -> str:
     return ELEMENTS[element][0] if element in ELEMENTS else f"element type {element}"
 
 
+def check_rank(rank: int, where: str) -> None:
+    """Refuse shapes of many axes.
+
+    Raises:
+        Unsupported: more than MOST_AXES.
+    """
+    refuse_if(rank > MOST_AXES, Unsupported, "model", where, f"a shape of {rank} axes; {MOST_AXES} are read")
+
+
 def check_size(shape: Sequence[int], constant: bool, where: str) -> None:
     """Refuse a shape before anything of its size is allocated.
 
     Raises:
-        Unsupported: negative sizes, too many elements, or none, but for an empty list of constants.
+        Unsupported: many axes, negative sizes, too many elements, or none but in an empty list of constants.
     """
+    check_rank(len(shape), where)
     count, largest = math.prod(shape), LARGEST_CONSTANT if constant else MOST_FORMS
     wrong = count > largest or min(shape, default=0) < 0
     wrong = wrong or (count == 0 and not (constant and tuple(shape) == (0,)))
@@ -117,10 +131,21 @@ def derived(operands: Sequence[Tensor], shape: Sequence[int], forms: Iterable[Fo
     return Tensor(tuple(shape), operands[0].element, tuple(forms), constant, contracted, cost)
 
 
+def _short(number: Fraction, where: str) -> Fraction:
+    """The number, refused if it is too long."""
+    if number.denominator >= _TOO_LONG or abs(number.numerator) >= _TOO_LONG:
+        raise Unsupported("model", where, f"a number of more than {LONGEST_NUMBER} bits")
+    return number
+
+
 def weighted_sum(
-    forms: Sequence[Form], weights: Sequence[Fraction], sizes: Sequence[Fraction] | None = None
+    forms: Sequence[Form], weights: Sequence[Fraction], where: str, sizes: Sequence[Fraction] | None = None
 ) -> Form:
-    """The sum of weight times form, terms that cancel dropped; `sizes` of weights that are not |weights|."""
+    """The sum of weight times form, terms that cancel dropped; `sizes` of weights that are not |weights|.
+
+    Raises:
+        Unsupported: a product or a sum is longer than LONGEST_NUMBER.
+    """
     terms: Terms = {}
     constant, reach, added = Fraction(0), Fraction(0), 0
     simple = sizes is None
@@ -130,31 +155,33 @@ def weighted_sum(
         simple = simple and form.size_terms is None
         if form.constant != 0:
             product = weight * form.constant
-            constant += product
-            reach += abs(product) if form.size is None else abs(weight) * form.size
+            constant = _short(constant + product, where)
+            reach = _short(reach + (abs(product) if form.size is None else abs(weight) * form.size), where)
         elif form.size is not None:
-            reach += abs(weight) * form.size
+            reach = _short(reach + abs(weight) * form.size, where)
         # rational products and comparisons are slow; factors of one and terms that do not meet are common
         is_one, added = weight == 1, added + len(form.terms)
         for key, coefficient in form.terms.items():
-            part = coefficient if is_one else weight if coefficient == 1 else weight * coefficient
-            terms[key] = terms[key] + part if key in terms else part
+            part = weight if coefficient == 1 else coefficient
+            if not is_one and coefficient != 1:
+                part = _short(weight * coefficient, where)
+            terms[key] = _short(terms[key] + part, where) if key in terms else part
     simple = simple and len(terms) == added
     if len(terms) < added:
         terms = {key: value for key, value in terms.items() if value != 0}
     if simple:
         return Form(terms, constant, None, None if reach == abs(constant) else reach)
-    return Form(terms, constant, *_size(forms, list(map(abs, weights)) if sizes is None else sizes))
+    return Form(terms, constant, *_size(forms, list(map(abs, weights)) if sizes is None else sizes, where))
 
 
-def _size(forms: Sequence[Form], sizes: Sequence[Fraction]) -> tuple[Terms, Fraction]:
+def _size(forms: Sequence[Form], sizes: Sequence[Fraction], where: str) -> tuple[Terms, Fraction]:
     terms: Terms = {}
     constant = Fraction(0)
     for form, size in zip(forms, sizes, strict=True):
         own_terms, own_constant = form.magnitude
-        constant += size * own_constant
+        constant = _short(constant + size * own_constant, where)
         for key, value in own_terms.items():
-            terms[key] = terms.get(key, 0) + size * value
+            terms[key] = _short(terms.get(key, 0) + size * value, where)
     return terms, constant
 
 

@@ -26,7 +26,8 @@ def relu(call: Call) -> tuple[Value, ...]:
 def leaky_relu(call: Call) -> tuple[Value, ...]:
     """Return z where z >= 0, else alpha z.
 
-    Sound because: a z + (1 - a) max(z, 0) is z for z >= 0 and a z below, for every a.
+    Sound because: a z + (1 - a) max(z, 0) is z for z >= 0 and a z below, for every a
+    (docs/theory/normal-form.md); in float32 it rounds once (docs/theory/float32-relu-clip-leaky.md).
     """
     value = call.data(0)
     z = call.stages.cut(value)
@@ -51,7 +52,8 @@ def _filled(value: Fraction, like: Forms) -> Constant:
 def clip(call: Call) -> tuple[Value, ...]:
     """Return min(max(z, lo), hi), either limit optional; hi where lo > hi.
 
-    Sound because: max(z, lo) = lo + max(z - lo, 0), and min(w, hi) = hi - max(hi - w, 0).
+    Sound because: max(z, lo) = lo + max(z - lo, 0), and min(w, hi) = hi - max(hi - w, 0)
+    (docs/theory/normal-form.md); in float32 it is exact (docs/theory/float32-relu-clip-leaky.md).
     """
     z = call.data(0)
     lower, upper = _limits(call)
@@ -80,7 +82,7 @@ def _limit(call: Call, position: int, what: str) -> Fraction | None:
     if value is None:
         return None
     call.same_element(call.input(0), value)
-    constant = call.constant(value, what)
+    constant = call.stored(value, what)
     if constant.values.size != 1 or len(constant.shape) > 1:
         raise call.where.malformed(f"{what} has shape {list(constant.shape)}, which is no single number")
     return Fraction(constant.values.item())

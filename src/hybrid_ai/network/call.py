@@ -49,6 +49,13 @@ class Call:
             raise self.where.unsupported(f"{what} depends on the input", "make it a constant")
         return value
 
+    def stored(self, value: Value, what: str) -> Constant:
+        """Return a constant that is no result of arithmetic, which a runtime rounds."""
+        constant = self.constant(value, what)
+        if constant.computed.roundings > 0:
+            raise self.where.unsupported(f"{what} is computed", "store it as a constant")
+        return constant
+
     def reals(self, value: Value, what: str) -> Value:
         """Return a value that must hold floating-point numbers."""
         if isinstance(value, Constant) and not value.is_real:

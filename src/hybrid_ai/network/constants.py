@@ -46,7 +46,7 @@ def cast(call: Call) -> tuple[Value, ...]:
     if target == value.element:
         return (value,)
     if isinstance(value, Constant):
-        return (_cast_constant(call, value, target),)
+        return (_cast_constant(call, call.stored(value, "the constant"), target),)
     if (value.element, target) != ("float32", "float64"):
         raise call.where.unsupported(f"casts from {value.element} to {target}, which rounds")
     return (replace(value, element=target),)

@@ -19,7 +19,8 @@ _Scaled = tuple[Integers, int]
 def evaluate_exact(staged: StagedNetwork, x: Sequence[Fraction]) -> list[Fraction]:
     """Return the exact outputs at x, one Fraction per input in C order; raise ValueError for a wrong length.
 
-    Sound because: integers with common denominators are added and multiplied; nothing is rounded.
+    Sound because: integers with common denominators are added and multiplied; nothing is rounded
+    (docs/theory/counterexample.md).
     """
     if len(x) != staged.n_inputs:
         raise ValueError(f"the network has {staged.n_inputs} inputs, got {len(x)}")

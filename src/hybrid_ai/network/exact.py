@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import TooLarge
-from .limits import MAX_BITS, MAX_FOLDED_ELEMENTS, MAX_PRODUCTS
+from .limits import MAX_BITS, MAX_CONSTANT_BITS, MAX_FOLDED_ELEMENTS, MAX_PRODUCTS
 
 Exact = NDArray[Any]
 Integers = NDArray[np.object_]
@@ -38,12 +38,12 @@ def to_fractions(values: Exact) -> NDArray[np.object_]:
 
 
 def settle(values: NDArray[np.object_]) -> Exact:
-    """Return Fractions as float64 where every one is exactly a double; raise TooLarge beyond MAX_BITS."""
+    """Return Fractions as float64 where each is exactly a double; raise TooLarge beyond MAX_CONSTANT_BITS."""
     floats = np.empty(values.size)
     exact = True
     for i, value in enumerate(values.ravel().tolist()):
-        if max(value.numerator.bit_length(), value.denominator.bit_length()) > MAX_BITS:
-            raise TooLarge(f"an exact constant of more than {MAX_BITS} bits")
+        if max(value.numerator.bit_length(), value.denominator.bit_length()) > MAX_CONSTANT_BITS:
+            raise TooLarge(f"an exact constant of more than {MAX_CONSTANT_BITS} bits")
         if exact:
             exact, floats[i] = _as_double(value)
     return floats.reshape(values.shape) if exact else values
@@ -177,6 +177,7 @@ def _dyadic_integers(values: NDArray[np.float64]) -> tuple[Integers, int]:
 
 def dot(matrix: Exact, weights: Exact) -> Exact:
     """Return matrix (p, k) @ weights (k, n)."""
+    _check_folded(matrix.shape[0] * weights.shape[1])
     products = matrix.size * weights.shape[1]
     if products > MAX_PRODUCTS:
         raise TooLarge(f"{products} products computed in rational arithmetic")

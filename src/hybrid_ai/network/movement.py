@@ -208,7 +208,7 @@ def pad(call: Call) -> tuple[Value, ...]:
         pads = call.required_numbers(1, "pads")
         integral = isinstance(value, Constant) and not value.is_real
         zero = np.zeros((), np.int64 if integral else np.float64)
-        fill = Constant(zero, value.element) if given is None else call.constant(given, "constant_value")
+        fill = Constant(zero, value.element) if given is None else call.stored(given, "constant_value")
     if math.prod(fill.shape) != 1 or len(fill.shape) > 1:
         raise call.where.malformed("constant_value is no single number")
     before, after = _pads(call, pads, value.shape)

@@ -43,8 +43,14 @@ def parse_model(data: bytes, file: str) -> Any:
 def text(value: object, where: Where) -> str:
     """Return a protobuf string; raise ModelError where it is not UTF-8 (protobuf hands out bytes then)."""
     if not isinstance(value, str):
-        raise where.malformed(f"the name {value!r} is not UTF-8")
+        raise where.malformed(f"the name {_quoted(value)} is not UTF-8")
     return value
+
+
+def _quoted(value: object) -> str:
+    """Return the value as a message quotes it, of at most 40 characters."""
+    quoted = repr(value)
+    return quoted if len(quoted) <= 40 else quoted[:37] + "..."
 
 
 def element_name(number: int) -> str:

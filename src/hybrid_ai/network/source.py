@@ -10,6 +10,10 @@ from .limits import MAX_FILE_BYTES
 
 _GZIP_WINDOW = 31  # a gzip container with the largest window
 _GZIP = b"\x1f\x8b"  # no ONNX file begins so: as a protobuf tag it is invalid
+# Weights hardly shrink; a file that unpacks to more than this ratio, and some, is there to fill memory.
+MAX_RATIO = 100
+_RATIO_FREE_BYTES = 2**20
+_STEP = 2**14  # packed bytes; deflate makes at most 1032 times as many of them
 
 
 def read_source(source: str | Path | bytes) -> tuple[bytes, str]:
@@ -31,20 +35,31 @@ def read_source(source: str | Path | bytes) -> tuple[bytes, str]:
 
 
 def unpack(data: bytes, file: str) -> bytes:
-    """Return the bytes of the ONNX model, unpacked if they are gzip; raise ModelError for damaged gzip."""
+    """Return the bytes of the ONNX model, unpacked if they are gzip; raise ModelError if damaged or huge."""
     if not data.startswith(_GZIP):
         return data
     stream = zlib.decompressobj(_GZIP_WINDOW)
-    try:
-        unpacked = stream.decompress(data, MAX_FILE_BYTES + 1)
-    except zlib.error as error:
-        raise ModelError(f"damaged gzip: {error}", file=file, remedy="copy or pack the file again") from error
-    if len(unpacked) > MAX_FILE_BYTES:
-        raise _too_large(file)
+    allowed = MAX_RATIO * len(data) + _RATIO_FREE_BYTES
+    total = 0
+    for start in range(0, len(data), _STEP):  # a first pass that keeps nothing
+        if stream.eof:
+            raise _damaged("followed by other bytes", file)
+        try:
+            total += len(stream.decompress(data[start : start + _STEP]))
+        except zlib.error as error:
+            raise _damaged(str(error), file) from error
+        if total > MAX_FILE_BYTES:
+            raise _too_large(file)
+        if total > allowed:
+            reason = f"unpacks to more than {MAX_RATIO} times its {len(data)} bytes plus 1 MiB"
+            raise ModelError(reason, file=file, remedy="give the unpacked model")
     if not stream.eof or stream.unused_data:
-        reason = "damaged gzip: truncated, or followed by other bytes"
-        raise ModelError(reason, file=file, remedy="copy or pack the file again")
-    return unpacked
+        raise _damaged("truncated, or followed by other bytes", file)
+    return zlib.decompress(data, _GZIP_WINDOW)
+
+
+def _damaged(reason: str, file: str) -> ModelError:
+    return ModelError(f"damaged gzip: {reason}", file=file, remedy="copy or pack the file again")
 
 
 def _too_large(file: str) -> ModelError:

@@ -194,7 +194,8 @@ class StageBuilder:
     def plain_group(self, forms: Forms) -> int | None:
         """Return the group whose elements, all of them and in order, the tensor is, or None.
 
-        Sound because: what is computed with roundings is not the group, even where its form is.
+        Sound because: what is computed with roundings is not the group, even where its form is
+        (docs/theory/float32-pitfalls.md).
         """
         if forms.cost.roundings > 0 or forms.size is not None:
             return None

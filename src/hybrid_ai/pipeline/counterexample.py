@@ -16,7 +16,17 @@ from hybrid_ai.network import RuntimeFailure, RuntimeOptions, run_onnxruntime
 from hybrid_ai.pipeline.errors import BadInput
 from hybrid_ai.pipeline.inputs import Inputs
 from hybrid_ai.pipeline.result import Counterexample, RuntimeRun
-from hybrid_ai.spec import And, Atom, Formula, Or, Property, to_vnnlib, violated
+from hybrid_ai.spec import (
+    FLOAT32_LIMIT,
+    And,
+    Atom,
+    Formula,
+    Or,
+    Property,
+    nearest_float32,
+    to_vnnlib,
+    violated,
+)
 
 FORMAT = "hybrid-ai-counterexample"
 VERSION = 1
@@ -35,14 +45,9 @@ def exact_text(value: Fraction) -> str:
 
 def rounded(x: Sequence[Fraction]) -> NDArray[np.float32] | None:
     """The float32 nearest to each coordinate, None where one is beyond the largest float32."""
-    try:
-        # Through the nearest double: rounding twice may give the second nearest float32, a point as good.
-        doubles = np.array([float(value) for value in x])
-    except OverflowError:
+    if any(abs(value) >= FLOAT32_LIMIT for value in x):
         return None
-    with np.errstate(over="ignore"):
-        point = doubles.astype(np.float32)
-    return point if bool(np.isfinite(point).all()) else None
+    return np.array([float(nearest_float32(value)) for value in x], dtype=np.float32)
 
 
 def violates_float32(

@@ -16,6 +16,7 @@ def contradiction(form: NormalForm, seconds: float) -> str | None:
         seconds: the time to spend on linear input constraints.
 
     Sound because: a None costs nothing: the checker says of an accepted certificate whether it is vacuous.
+    What is said to be empty has no point (docs/theory/property-normal-form.md).
     """
     if any(not polytope.constraints for polytope in form.polytopes):
         return None

@@ -22,7 +22,7 @@ class NodeBox:
         self.lower, self.upper = self._enclosed(first, last)
 
     def _enclosed(self, first: Integers, last: Integers) -> tuple[Floats, Floats]:
-        """Sound because: a coordinate times the step is a double (certificate format, section 4)."""
+        """Sound because: a coordinate times the step is a double (docs/theory/grid-and-enclosure.md)."""
         grid, pinned = self._grid, self._grid.step == 0.0
         lower = np.where(pinned, grid.lower, np.maximum(grid.lower, first * grid.step))
         return lower, np.where(pinned, grid.upper, np.minimum(grid.upper, last * grid.step))

@@ -3,7 +3,7 @@
 from .builders import Requirement, linear, local_robustness, output_range
 from .errors import SpecError, SpecificationError, UnsupportedSpec
 from .float32 import float32_polytope
-from .literals import nearest_float32
+from .literals import FLOAT32_LIMIT, nearest_float32
 from .normal_form import EmptyBox, InputPolytope, NormalForm, normal_form
 from .printer import to_vnnlib
 from .property import And, Atom, Formula, Or, Property, violated
@@ -27,6 +27,7 @@ __all__ = [
     "normal_form",
     "float32_polytope",
     "nearest_float32",
+    "FLOAT32_LIMIT",
     "output_range",
     "read_vnnlib",
     "to_vnnlib",

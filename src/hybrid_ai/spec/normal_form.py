@@ -84,7 +84,8 @@ def normal_form(prop: Property) -> NormalForm:
 
     Raises UnsupportedSpec for more than MAX_CONJUNCTS conjuncts (counted before any is built) and for an
     input without two finite bounds, which it names.
-    Sound because: forgetting that a bound is strict only enlarges the unsafe set.
+    Sound because: forgetting that a bound is strict only enlarges the unsafe set
+    (docs/theory/property-normal-form.md).
     """
     counts: dict[int, int] = {}
     if _count(prop.unsafe, counts) > MAX_CONJUNCTS:

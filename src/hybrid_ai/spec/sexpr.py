@@ -23,6 +23,11 @@ _TOKEN_2 = re.compile(
 )
 
 
+def shortened(text: str) -> str:
+    """Return text as messages quote it, of at most 40 characters."""
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
 class SourceText:
     """The text of a file; turns offsets into places and errors."""
 
@@ -75,8 +80,8 @@ class Node:
     def shown(self) -> str:
         """The node as it is quoted in a message, on one line and short."""
         if self.children is not None:
-            return f"({self.head or ''} ...)"
-        return repr(self.text if len(self.text) <= 40 else self.text[:37] + "...")
+            return f"({repr(shortened(self.head or ''))[1:-1]} ...)"
+        return repr(shortened(self.text))
 
 
 def commands(source: SourceText, with_brackets: bool = False) -> Iterator[Node]:

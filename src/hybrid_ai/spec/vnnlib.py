@@ -16,7 +16,11 @@ from .vnnlib_formula import Declared, FormulaReader
 
 # Of the text, after unpacking: a small gzip file may unpack to far more than memory holds.
 MAX_BYTES = 2**28 - 1
+# A text that unpacks to more times its packed size than this, and some, is there to fill memory.
+MAX_RATIO = 100
+_RATIO_FREE_BYTES = 2**20
 _CHUNK = 2**20
+_PACKED_CHUNK = 2**14  # deflate makes at most 1032 times as many bytes of it
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31  # a gzip container with the largest window
 
@@ -87,17 +91,29 @@ def _unpacked(data: bytes, file: str) -> bytes:
     if not data.startswith(_GZIP_MAGIC):
         return data
     stream = zlib.decompressobj(_GZIP_WINDOW)
-    try:
-        text = stream.decompress(data, MAX_BYTES + 1)
-    except zlib.error as error:
-        raise SpecError(f"the gzip data is damaged ({error}): pack the file again", file, 1, 1) from error
-    if len(text) > MAX_BYTES:
-        raise _too_long(file)
-    if not stream.eof or stream.unused_data:
+    allowed = min(MAX_BYTES, MAX_RATIO * len(data) + _RATIO_FREE_BYTES)
+    total = position = 0
+    # A first pass only counts: what is refused must not fill the memory before.
+    while position < len(data) and not stream.eof:
+        try:
+            total += len(stream.decompress(data[position : position + _PACKED_CHUNK]))
+        except zlib.error as error:
+            raise _damaged(str(error), file) from error
+        position += _PACKED_CHUNK
+        if total > allowed:
+            reason = (
+                f"the text is longer than {MAX_BYTES} bytes, or than {MAX_RATIO} times its packed size"
+                " plus 1 MiB: split the property, or give it unpacked"
+            )
+            raise SpecError(reason, file, 1, 1)
+    if not stream.eof or stream.unused_data or position < len(data):
         # A second member is refused as well: readers disagree on what follows the first.
-        reason = "the gzip data is damaged (truncated, or followed by other bytes): pack the file again"
-        raise SpecError(reason, file, 1, 1)
-    return text
+        raise _damaged("truncated, or followed by other bytes", file)
+    return zlib.decompress(data, _GZIP_WINDOW)
+
+
+def _damaged(reason: str, file: str) -> SpecError:
+    return SpecError(f"the gzip data is damaged ({reason}): pack the file again", file, 1, 1)
 
 
 def _decoded(data: bytes, file: str) -> str:

@@ -9,7 +9,7 @@ from .brackets import bracketed_numbers, name_before, shown_shape
 from .errors import UnsupportedSpec
 from .literals import FLOAT32_LIMIT, nearest_float32, parse_literal
 from .property import And, Atom, Formula, Or
-from .sexpr import Node, SourceText
+from .sexpr import Node, SourceText, shortened
 from .terms import TermReader, Variable
 from .vnnlib2_networks import Element, Tensor
 
@@ -127,7 +127,7 @@ class QueryFormulas:
                 raise self._source.error(
                     node.offset,
                     f"{node.shown()} has shape {shown_shape(tensor.shape)}: name one element, as in"
-                    f" {node.text[:40]}[{example}]",
+                    f" {shortened(node.text)}[{example}]",
                 )
             return Variable(tensor.is_output, tensor.first)
         value = self._literal(node)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .brackets import LIMIT, bracketed_numbers, name_before, shown_shape
-from .sexpr import Node, SourceText
+from .sexpr import Node, SourceText, shortened
 
 Element = Literal["real", "float32"]
 
@@ -76,7 +76,8 @@ class Networks:
             self._check_equal(found["equal-to"])
         elif self.instances:
             raise self._source.unsupported(
-                form.offset, f"two different networks: only (equal-to {self._first_name[:40]}) is supported"
+                form.offset,
+                f"two different networks: only (equal-to {shortened(self._first_name)}) is supported",
             )
         for part in ("declare-input", "declare-output"):
             if part not in found:
@@ -130,7 +131,7 @@ class Networks:
         if target.text in self._others:
             raise self._source.error(
                 target.offset,
-                f"{target.shown()} itself says equal-to: name {self._first_name[:40]}",
+                f"{target.shown()} itself says equal-to: name {shortened(self._first_name)}",
             )
         if not self.instances or target.text != self._first_name:
             raise self._source.error(
@@ -154,7 +155,7 @@ class Networks:
             raise self._source.error(
                 kind.bracket or kind.offset,
                 f"shape {shown_shape(shape)} differs from {shown_shape(first.shape)} of"
-                f" {self._first_name[:40]}: equal networks have equal shapes",
+                f" {shortened(self._first_name)}: equal networks have equal shapes",
             )
         self.tensors[name.text] = Tensor(is_output, shape, size, self.instances * size)
 

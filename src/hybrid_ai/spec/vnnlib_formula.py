@@ -10,7 +10,7 @@ from itertools import pairwise
 from .errors import UnsupportedSpec
 from .literals import parse_literal
 from .property import And, Atom, Formula, Or
-from .sexpr import Node, SourceText
+from .sexpr import Node, SourceText, shortened
 from .terms import TermReader, Variable
 
 _CONNECTIVES = frozenset({"and", "or", "not"})
@@ -145,7 +145,8 @@ class FormulaReader:
             return value
         if _VARIABLE_LIKE.fullmatch(text):
             raise self._source.error(
-                node.offset, f"{node.shown()} is not declared: add (declare-const {text[:40]} Real) before"
+                node.offset,
+                f"{node.shown()} is not declared: add (declare-const {shortened(text)} Real) before",
             )
         if _NOT_FINITE.fullmatch(text):
             raise self._source.error(node.offset, f"{node.shown()} is no real number: write a finite one")

@@ -13,10 +13,12 @@ from hybrid_ai.bounds.backends import reference
 from hybrid_ai.bounds.backends.reference import Bounded, Group, Lines, StageKind
 from hybrid_ai.search import reference_node
 from hybrid_ai.search.compiled.records import BY_PAIR, BY_ROW, PAIR_WEIGHTS
+from tests.soundness.unsound_prover.problems import Falsehood
 from tests.soundness.unsound_prover.prover import Lie, Patch
 
 RELU = reference.STAGE_KINDS["relu"]
-EXAGGERATION = 0.02
+EXAGGERATION = 0.005
+NEARLY = 1e-12
 STEEP, NEGATIVE = 1.25, -0.25
 WEIGHTS = range(8, PAIR_WEIGHTS, 8)
 
@@ -75,11 +77,11 @@ def seen_through(change: Callable[[Floats, Floats], tuple[Floats, Floats]]) -> L
 
 
 def seldom_active_is_off() -> Lie:
-    return seen_through(lambda lower, upper: (lower, np.where(upper < -0.5 * lower, 0.0, upper)))
+    return seen_through(lambda lower, upper: (lower, np.where(upper < -lower, np.minimum(upper, 0.0), upper)))
 
 
 def seldom_inactive_is_on() -> Lie:
-    return seen_through(lambda lower, upper: (np.where(-lower < 0.5 * upper, 0.0, lower), upper))
+    return seen_through(lambda lower, upper: (np.where(-lower < 2.0 * upper, np.maximum(lower, 0.0), lower), upper))
 
 
 # ---- intervals and the network itself
@@ -166,8 +168,15 @@ def _shown(question: Any, groups: list[Group], parts: list[tuple[int, float]]) -
     return bool(found.value[0] > 2.0 * found.lost[0])
 
 
-def closing(invent: Callable[[Any, list[Group], int], list[int] | None]) -> Lie:
+Invent = Callable[[Any, list[Group], int], list[int] | None]
+
+
+def closing(invent: Invent) -> Lie:
     """What does not close a disjunct honestly is closed by an invention, written as in the log."""
+    return Lie(patches=lambda _: (_closing_patch(invent),))
+
+
+def _closing_patch(invent: Invent) -> Patch:
     honest = reference_node._closing
 
     def lied(question: Any, groups: list[Group], rows: Bounded, d: int) -> reference_node._Closing | None:
@@ -175,7 +184,7 @@ def closing(invent: Callable[[Any, list[Group], int], list[int] | None]) -> Lie:
         words = invent(question, groups, d) if found is None else None
         return found if words is None else reference_node._Closing(words, 1.0, 0.0)
 
-    return Lie(patches=lambda _: (Patch(reference_node, "_closing", lied),))
+    return Patch(reference_node, "_closing", lied)
 
 
 def multiplier_sign() -> Lie:
@@ -206,3 +215,21 @@ def row_of_another_disjunct() -> Lie:
         return None
 
     return closing(invent)
+
+
+def disjunct_closed() -> Lie:
+    """A disjunct that the witness violates counts as closed where there are others to be closed."""
+
+    def patches(falsehood: Falsehood) -> tuple[Patch, ...]:
+        x = np.array([float(value) for value in falsehood.witness])
+
+        def invent(question: Any, groups: list[Group], d: int) -> list[int] | None:
+            spec = question.spec
+            values = spec.offsets + spec.table @ reference_node.forward_point(question.net, x)
+            first, last = int(spec.row_start[d]), int(spec.row_start[d + 1])
+            violated = bool(values[first:last].max() <= NEARLY)
+            return [d, BY_ROW, first] if violated and spec.row_start.shape[0] > 2 else None
+
+        return (_closing_patch(invent),)
+
+    return Lie(patches=patches)

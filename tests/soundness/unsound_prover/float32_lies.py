@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from hybrid_ai.bounds import Arithmetic, FlatNetwork
 from hybrid_ai.bounds.arrays import Floats
 from hybrid_ai.bounds.backends import reference
@@ -34,17 +32,17 @@ def gain_dropped() -> Lie:
     return _scaled(1.0, 0.0)
 
 
-def magnitudes_forgotten() -> Lie:
-    """The sizes |h| of what a stage reads are not those of what is computed: none at all."""
+def radius_for_magnitude() -> Lie:
+    """The sizes |h| of what a stage reads are taken for half the widths of their intervals."""
     honest = reference._group
 
-    def empty(
+    def small(
         lower: Floats, upper: Floats, kind: StageKind, error: Floats, deviation: Floats
     ) -> Group | None:
         group = honest(lower, upper, kind, error, deviation)
-        return group and group._replace(magnitude=np.zeros_like(group.magnitude))
+        return group and group._replace(magnitude=group.radius)
 
-    return Lie(patches=lambda _: (Patch(reference, "_group", empty),))
+    return Lie(patches=lambda _: (Patch(reference, "_group", small),))
 
 
 def inputs_not_rounded() -> Lie:

@@ -16,7 +16,7 @@ from hybrid_ai.spec import nearest_float32
 from tests.differential.questions import Case, Form, Question, to_text
 from tests.soundness.unsound_prover.problems import SEED, Falsehood, Point, base
 
-POINTS = 120
+POINTS = 300
 MOST_STEPS = 40  # floats beside the optimum
 STEEP = Fraction(10**9)
 WIDTH = 16

@@ -15,13 +15,23 @@ from hybrid_ai.pipeline.counterexample import violates_float32
 from hybrid_ai.spec import read_vnnlib
 from tests.differential.networks import RandomNetwork, random_network
 from tests.differential.oracle import OracleTimeout
-from tests.differential.questions import Question, finite_decimal, optimum, random_question, to_text
+from tests.differential.questions import (
+    Case,
+    Form,
+    Question,
+    finite_decimal,
+    optimum,
+    random_question,
+    to_text,
+)
 
 SEED = 20
 MOST_NEURONS = 13
 ORACLE_SECONDS = 2.0
 # Beside t, its neighbour with just as much gap on the other side of the optimum.
 GAPS = ("1e-2", "1e-3", "1e-4", "1e-6", "1e-9")
+TINY_GAP = Fraction(1, 10**30)
+LARGE = 10**7
 
 Point = tuple[Fraction, ...]
 
@@ -143,3 +153,26 @@ def attained(number: int) -> Falsehood | None:
     if of is None or not finite_decimal(of.value):
         return None
     return Falsehood(f"network {number}, 0", of.network.model, of.text(of.value), "real", of.x)
+
+
+def cancelling(number: int) -> Falsehood | None:
+    """A property false by less than any rounding: its row adds an output to inputs with huge coefficients."""
+    of = base(number)
+    if of is None:
+        return None
+    rng = np.random.default_rng([SEED, number, 5])
+    program, case = of.network.program, of.question.cases[0]
+    factors = [Fraction(int(v)) * LARGE for v in rng.integers(1, 1000, program.n_inputs)]
+    signs = [int(v) for v in rng.choice([-1, 1], program.n_inputs)]
+    steep = tuple((axis, c * s) for axis, (c, s) in enumerate(zip(factors, signs, strict=True)))
+    form = Form(steep, ((int(rng.integers(len(program.outputs))), Fraction(1)),))
+    question = Question((Case(case.lower, case.upper, None, ((form,),)),), number % 4)
+    try:
+        found = optimum(program, question, ORACLE_SECONDS)
+    except OracleTimeout:
+        return None
+    if found is None:
+        return None
+    of = Base(number, of.network, question, found.value, found.x)
+    text, twin = (of.text(beyond(of, TINY_GAP, up=up)) for up in (True, False))
+    return Falsehood(f"network {number}, steep", of.network.model, text, "real", of.x, twin)

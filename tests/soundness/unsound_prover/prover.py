@@ -19,7 +19,7 @@ from hybrid_ai.search.tree import encode_tree
 from hybrid_ai.spec import InputPolytope, float32_polytope, normal_form, read_vnnlib
 from tests.soundness.unsound_prover.problems import Falsehood
 
-MOST_BOXES = 250
+MOST_BOXES = 60
 SECONDS = 60.0
 MEMORY = 1 << 28
 

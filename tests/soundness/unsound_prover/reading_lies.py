@@ -41,22 +41,17 @@ def grid_off_by_one() -> Lie:
 
 
 def disjunct_forgotten() -> Lie:
-    """The disjuncts that the witness violates are not there; the tree's bytes are written without them."""
+    """Of several disjuncts, those that the witness violates are not there; neither are their closings."""
 
     def without(falsehood: Falsehood, polytopes: tuple[InputPolytope, ...]) -> tuple[InputPolytope, ...]:
         x = falsehood.witness
         y = evaluate_exact(load_model(falsehood.model).staged, x)
-        return tuple(
-            replace(
-                polytope,
-                disjuncts=tuple(
-                    rows
-                    for rows in polytope.disjuncts
-                    if not (holds(polytope, falsehood) and all(row.holds(x, y) for row in rows))
-                ),
-            )
-            for polytope in polytopes
-        )
+        kept = []
+        for polytope in polytopes:
+            harmless = [rows for rows in polytope.disjuncts if not all(row.holds(x, y) for row in rows)]
+            forget = holds(polytope, falsehood) and harmless
+            kept.append(replace(polytope, disjuncts=tuple(harmless)) if forget else polytope)
+        return tuple(kept)
 
     return Lie(polytopes=without)
 

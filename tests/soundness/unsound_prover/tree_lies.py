@@ -44,10 +44,13 @@ def half_omitted() -> Lie:
 
     def patches(x: Floats) -> tuple[Patch, ...]:
         def push(state: Branch, parent: int, split: Split | SplitNeuron, children: Children) -> None:
-            grid = state.problem.grid
-            kept = children[1] if holds(grid, children[0].first, children[0].last, x) else children[0]
-            _push_one(state, parent, split, kept)
+            held = [holds(state.problem.grid, child.first, child.last, x) for child in children]
+            if any(held):
+                _push_one(state, parent, split, children[1] if held[0] else children[0])
+            else:
+                honest(state, parent, split, children)
 
+        honest = branch._push
         return (Patch(branch, "_push", push),)
 
     return at_witness(patches)

@@ -13,7 +13,13 @@ from tests.soundness.unsound_prover.float32_problems import (
     rounded_outwards,
     underflowing,
 )
-from tests.soundness.unsound_prover.problems import Falsehood, attained, false, false_in_the_reals
+from tests.soundness.unsound_prover.problems import (
+    Falsehood,
+    attained,
+    cancelling,
+    false,
+    false_in_the_reals,
+)
 from tests.soundness.unsound_prover.prover import Lie, claim
 
 Ask = Callable[[int], Falsehood | None]
@@ -43,13 +49,14 @@ WAYS = (
     _lying("interval ends without the weights' signs", bound_lies.signs_forgotten()),
     _lying("bias dropped", bound_lies.bias_dropped()),
     _lying("errors dropped, margin exaggerated", bound_lies.margin_exaggerated()),
-    _lying("rounding ignored", bound_lies.rounding_ignored(), lambda n: false_in_the_reals("1e-30", n)),
+    _lying("rounding ignored", bound_lies.rounding_ignored(), cancelling),
     _lying("zero taken for positive", bound_lies.zero_is_positive(), attained),
     _lying("closing at the middle of the box", bound_lies.middle_for_corner()),
     _lying("multiplier with the wrong sign", bound_lies.multiplier_sign()),
     _lying("row of another disjunct", bound_lies.row_of_another_disjunct()),
     _lying("threshold rounded", reading_lies.threshold_rounded(), lambda n: false_in_the_reals("1e-9", n)),
     _lying("grid off by one", reading_lies.grid_off_by_one(), lambda n: false_in_the_reals("1e-13", n)),
+    _lying("disjunct closed without a closing", bound_lies.disjunct_closed()),
     _lying("disjunct forgotten", reading_lies.disjunct_forgotten()),
     Way("tree of another polytope", false, reading_lies.other_tree),
     Way("certificate of a true neighbour", false, reading_lies.borrowed),
@@ -64,7 +71,7 @@ WAYS = (
     _lying("assumption with the wrong sign", tree_lies.assumption_sign()),
     _lying("float32: deviation dropped", float32_lies.deviation_dropped(), computed),
     _lying("float32: roundings halved", float32_lies.roundings_halved(), drifting),
-    _lying("float32: magnitudes forgotten", float32_lies.magnitudes_forgotten(), computed),
+    _lying("float32: radii taken for magnitudes", float32_lies.radius_for_magnitude(), drifting),
     _lying("float32: gain dropped", float32_lies.gain_dropped(), underflowing),
     _lying("float32: inputs not rounded", float32_lies.inputs_not_rounded(), rounded_outwards),
     _lying("float32: constraints not relaxed", float32_lies.constraints_not_relaxed(), rounded_across),

@@ -8,7 +8,7 @@ Sound because: every computed coefficient is taken as it is, and what each subst
 ``Q = gamma (|W| M + |b|) + 2u Z``, in any order of summation, with or without fused multiply-add (the
 lemma is in docs/formats/certificate.md, section 8; the constants here are at least as large). What a float32
 execution changes in ``z`` is at most the deviation ``E = gamma_K (A M + a) + eta`` (section 6), and costs
-``|B_i| E_i``.
+``|B_i| E_i``: docs/theory/rounding-of-the-search.md, docs/theory/float32-carried-backward.md.
 Source: CROWN (Zhang et al. 2018, arXiv:1811.00866, theorem 3.2), with adaptive lower slopes.
 """
 
@@ -258,7 +258,6 @@ def _interval_stage(net: Net, node: Node, g: int, center: Floats, spread: Floats
         center[i] = net.bias[net.offset[g] + i]
         spread[i] = 0.0
         total[i] = net.bias_size[net.offset[g] + i]
-    largest = 0.0
     for block in range(net.block_start[g], net.block_start[g + 1]):
         c = net.offset[net.block_source[block]]
         d = c + net.size[net.block_source[block]]
@@ -272,8 +271,8 @@ def _interval_stage(net: Net, node: Node, g: int, center: Floats, spread: Floats
             spread,
             total,
         )
-        largest = max(largest, node.magnitude[c:d].max())
-    flushed = net.float32[g, 1] * (1.0 + largest) * INFLATE
+    # Of all groups before: what is multiplied by zero is computed all the same.
+    flushed = net.float32[g, 1] * (1.0 + node.magnitude[: net.offset[g]].max()) * INFLATE
     for i in range(n):
         at = net.offset[g] + i
         deviation = (net.float32[g, 0] * total[i] * (1.0 + net.gamma) + flushed) * INFLATE

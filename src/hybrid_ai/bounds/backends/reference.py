@@ -7,7 +7,8 @@ the kernels of the compiled backend are being compiled.
 Sound because: every computed coefficient is taken as it is, and what each substitution of ``z = W h + b``
 can lose by rounding is bounded by ``sum |B_i| Q_i`` with ``Q = gamma (|W| M + |b|) + 2u Z``, in any order of
 summation, with or without fused multiply-add. What a float32 execution changes in ``z`` is at most the
-deviation ``E = gamma_K (A M + a) + eta`` (section 6 of the format), and costs ``|B_i| E_i``.
+deviation ``E = gamma_K (A M + a) + eta`` (section 6 of the format), and costs ``|B_i| E_i``:
+docs/theory/rounding-of-the-search.md, docs/theory/float32-carried-backward.md.
 Source: CROWN (Zhang et al. 2018, arXiv:1811.00866, theorem 3.2), with adaptive lower slopes.
 """
 
@@ -178,12 +179,12 @@ def _interval(net: Net, g: int, groups: list[Group]) -> _Interval | None:
     center = net.bias[places(net, g)].copy()
     total = net.bias_size[places(net, g)].copy()
     spread = np.zeros_like(center)
-    largest = 0.0
+    # Of all groups before: what is multiplied by zero is computed all the same.
+    largest = max(float(group.magnitude.max()) for group in groups)
     for source, weights, sizes in blocks(net, g):
         center += weights @ groups[source].middle
         spread += np.abs(weights) @ groups[source].radius
         total += sizes @ groups[source].magnitude
-        largest = max(largest, float(groups[source].magnitude.max()))
     relative, gain = net.float32[g]
     flushed = gain * (1.0 + largest) * INFLATE
     if not flushed <= OVERFLOW:
