@@ -1,0 +1,117 @@
+"""Models that compute what a proof about exact values would take for granted: each was once accepted."""
+
+from __future__ import annotations
+
+import hashlib
+from time import monotonic
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from hybrid_ai.checker.check import check
+from hybrid_ai.checker.onnx_reader import read_model
+from hybrid_ai.checker.rejected import Rejected, Unsupported
+from hybrid_ai.network import UnsupportedModel, load_model
+from hybrid_ai.search import Budget, Claimed, Unknown, run_search
+from hybrid_ai.spec import read_vnnlib
+
+BIG = 2.0**24
+
+
+def _single(*values: float) -> np.ndarray[Any, Any]:
+    return np.array(values, np.float32)
+
+
+def _model(nodes: list[Any], constants: dict[str, np.ndarray[Any, Any]], inputs: int = 1) -> bytes:
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, inputs])
+    result = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    stored = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "g", [given], [result], stored)
+    opsets = [helper.make_opsetid("", 13)]
+    return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
+
+
+def _node(kind: str, inputs: str, output: str, **attributes: Any) -> Any:
+    return helper.make_node(
+        kind, ["" if name == "_" else name for name in inputs.split()], [output], **attributes
+    )
+
+
+LIMIT = _model(
+    [_node("Add", "a b", "lo"), _node("Clip", "x lo", "y")],
+    {"a": np.array(BIG, np.float32), "b": np.array(1, np.float32)},
+)
+FILL = _model(
+    [_node("Add", "a b", "v"), _node("Pad", "x p v", "y")],
+    {"a": np.array(BIG, np.float32), "b": np.array(1, np.float32), "p": np.array([0, 0, 0, 1])},
+)
+INDEX = _model(
+    [
+        _node("Add", "a b", "s"), _node("Sub", "s a", "t"), _node("Cast", "t", "i", to=TensorProto.INT64),
+        _node("Gather", "x i", "y", axis=1),
+    ],
+    {"a": _single(BIG), "b": _single(1)},
+    inputs=2,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "data", [LIMIT, FILL, INDEX], ids=["limit of Clip", "fill of Pad", "index of Gather"]
+)
+def test_numbers_that_a_runtime_computes_are_no_constants(data: bytes) -> None:
+    """2^24 + 1 is exact in rationals and 2^24 in float32."""
+    with pytest.raises(UnsupportedModel):
+        load_model(data)
+    with pytest.raises(Unsupported):
+        read_model(data)
+
+
+def _claim(lower: float, upper: float, unsafe: str) -> bytes:
+    text = (
+        f"(declare-const X_0 Real)(declare-const Y_0 Real)(assert (>= X_0 {lower}))(assert (<= X_0 {upper}))"
+    )
+    return f"{text}(assert {unsafe})".encode()
+
+
+VANISHING = {
+    # (x 2^40) 0 + 1: infinity times zero in float32.
+    "times zero": (
+        _model(
+            [_node("Mul", "x c", "a"), _node("Mul", "a z", "b"), _node("Add", "b o", "y")],
+            {"c": _single(2.0**40), "z": _single(0.0), "o": _single(1.0)},
+        ),
+        _claim(2.0**90, 2.0**91, "(or (<= Y_0 0.5) (>= Y_0 1.5))"),
+    ),
+    # (x + 2^24) - 2^24 and (x / 3) 3 are the identity, and not in float32.
+    "swallowed": (
+        _model([_node("Add", "x c", "a"), _node("Sub", "a c", "y")], {"c": _single(BIG)}),
+        _claim(0.25, 0.75, "(<= Y_0 0.1)"),
+    ),
+    "thirds": (
+        _model([_node("Div", "x c", "a"), _node("Mul", "a c", "y")], {"c": _single(3.0)}),
+        _claim(1.25, 1.5, "(<= Y_0 1.24999999)"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(VANISHING))
+def test_what_vanishes_from_the_form_is_computed_all_the_same(name: str) -> None:
+    data, claim = VANISHING[name]
+    digest = hashlib.sha256(claim).hexdigest()
+    model, prop = load_model(data), read_vnnlib(claim)
+
+    def ask(arithmetic: Any) -> Any:
+        budget = Budget(monotonic() + 2.0, 1 << 26, 1)
+        return run_search(model, prop, digest, budget=budget, backend="reference", arithmetic=arithmetic)
+
+    real = ask("real")
+    assert isinstance(real, Claimed)
+    for engine in ("fast", "exact"):
+        assert check(data, claim, real.certificate, engine=engine).arithmetic == "real"
+        for arithmetic in (2, 3):
+            relabelled = real.certificate[:9] + bytes([arithmetic]) + real.certificate[10:]
+            with pytest.raises(Rejected):
+                check(data, claim, relabelled, engine=engine)
+    assert isinstance(ask("float32"), Unknown)
