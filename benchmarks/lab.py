@@ -45,6 +45,7 @@ NAMES = (
     "differential",
     "mutation",
     "fuzz",
+    "unsound",
     "timelimits",
     "setup",
 )

@@ -66,14 +66,13 @@ def places(net: Network) -> list[tuple[int, int]]:
 
 
 def deviation(part: Stage, outputs: Bounds) -> tuple[list[Fraction], list[Fraction]]:
-    """E of a stage's rows, and A M + a, from the bounds of the groups."""
+    """E of a stage's rows, and A M + a, from the bounds of all earlier groups."""
     roundings = part.cost.terms + part.cost.degree - 2
     relative = Fraction(roundings, 2**24) / (1 - Fraction(roundings, 2**24))
     reach = list(map(abs, part.bias)) if part.sizes is None else list(part.sizes)
-    largest = Fraction(0)
+    largest = max((abs(end) for group in outputs.values() for pair in group for end in pair), default=0)
     for block in part.blocks if part.size_blocks is None else part.size_blocks:
         sizes = [max(abs(low), abs(high)) for low, high in outputs[block.source]]
-        largest = max(largest, *sizes)
         for i, entries in enumerate(block.rows):
             reach[i] += sum((abs(w) * sizes[c] for c, w in entries), Fraction(0))
     flushed = Fraction(part.cost.gain, 2**120) * (1 + largest)

@@ -219,6 +219,25 @@ def test_flushing_counts_the_largest_value_read(engine: str, sized: bool) -> Non
             assert Fraction(4, 2**22) <= change < Fraction(4, 2**22) * (1 + Fraction(1, 10**5))
 
 
+@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("relu", [False, True])
+def test_flushing_counts_groups_that_are_not_read(engine: str, relu: bool) -> None:
+    # what is multiplied by zero is computed all the same: 1 + H = 4 or 1 + 64
+    first = b.stage(relu, {0: [[64]]}, [0])
+    last = replace(b.stage(True, {}, [1]), cost=Cost(1, 1, 2**90))
+    for stages, largest in (((last,), 3), ((first, last), 192)):
+        trial = b.Bounds(engine, b.network(1, *stages), [(-1, 3)], "float32")
+        trial.tighten()
+        low, high = trial.neurons()[-1]
+        assert low is not None and high is not None
+        for change in (high - 1, 1 - low):
+            assert 0 <= change - Fraction(1 + largest, 2**30) < Fraction(1, 2**40)
+    overflow = replace(first, cost=Cost(1, 1, 2**101))
+    trial = b.Bounds(engine, b.network(1, overflow, last), [(-1, 3)], "float32")
+    assert not is_bounded(trial)
+    assert not trial.holds(b.form(outputs={0: 1}))
+
+
 def is_bounded(trial: b.Bounds) -> bool:
     """Whether TIGHTEN finds bounds; the exact engine refuses instead."""
     try:

@@ -29,6 +29,7 @@ READ: list[tuple[b.Number, b.Number, b.Number]] = [
     (1, 1, 1),
     ("1/10", TENTH, TENTH),
     ("7/10", SEVEN, SEVEN),
+    ("1/3", Fraction(11184811, 2**25), Fraction(11184811, 2**25)),
     (1 + UNIT, 1, 1),
     (1 + UNIT + Fraction(1, 2**90), 1 + 2 * UNIT, 1 + 2 * UNIT),
     (1 + 3 * UNIT, 1 + 4 * UNIT, 1 + 4 * UNIT),

@@ -21,7 +21,7 @@ def unpacked(data: bytes, rule: str, limit: int) -> bytes:
 
     Raises:
         Malformed: the gzip stream is damaged, truncated or followed by other bytes.
-        Unsupported: it unpacks to `limit` bytes or more, or to MOST_TIMES its own size and SPARE bytes.
+        Unsupported: it unpacks to `limit` bytes or more, or to MOST_TIMES its own size and SPARE more.
     """
     if not data.startswith(GZIP_MAGIC):
         return data

@@ -71,10 +71,10 @@ class _Reader(TermReader):
         self.version()
         for token in self.stream:
             self.opened = self.line
-            self.refuse_if(token != "(", f"{shown(token)} outside of a command")
+            self.refuse_if(token != "(", f"'{shown(token)}' outside of a command")
             command = self.take()
             known = command in ("declare-network", "assert")
-            self.refuse_if(not known, f"{shown(command)} is no command of VNN-LIB 2.0")
+            self.refuse_if(not known, f"'{shown(command)}' is no command of VNN-LIB 2.0")
             if command == "assert":
                 self.refuse_if(not self.networks, "an assertion before any network is declared")
                 self.assertion()
@@ -98,14 +98,14 @@ class _Reader(TermReader):
     def expect(self, wanted: str) -> None:
         """Take one certain token."""
         token = self.take()
-        self.refuse_if(token != wanted, f"'{wanted}' is expected instead of {shown(token)}")
+        self.refuse_if(token != wanted, f"'{wanted}' is expected instead of '{shown(token)}'")
 
     def version(self) -> None:
         """Take the rest of the version command."""
         self.expect("vnnlib-version")
         token = self.take()
         version = _VERSION.fullmatch(token)
-        self.refuse_if(version is None, f"{shown(token)} is no version <2.0>")
+        self.refuse_if(version is None, f"'{shown(token)}' is no version <2.0>")
         unknown = version is not None and version[1] != "2"
         self.refuse_if(unknown, f"VNN-LIB version {shown(token)} (1.0 and 2.0 are read)", Unsupported)
         self.expect(")")
@@ -114,8 +114,8 @@ class _Reader(TermReader):
         """Take a name that is declared here."""
         name = self.take()
         wrong = _NAME.fullmatch(name) is None or name in _RESERVED
-        self.refuse_if(wrong, f"{shown(name)} is no name (a letter, then letters, digits and underscores)")
-        self.refuse_if(name in self.names, f"{shown(name)} is declared twice")
+        self.refuse_if(wrong, f"'{shown(name)}' is no name (a letter, then letters, digits and underscores)")
+        self.refuse_if(name in self.names, f"'{shown(name)}' is declared twice")
         return name
 
     def network(self) -> None:
@@ -130,10 +130,10 @@ class _Reader(TermReader):
             if clause == "equal-to":
                 self.refuse_if(bool(equal + letters), "'equal-to' stands once, before the declarations")
                 equal = self.take()
-                self.refuse_if(equal not in self.networks, f"{shown(equal)} is no network declared before")
-                self.refuse_if(equal != self.networks[0], f"{shown(equal)} says itself that it is equal")
+                self.refuse_if(equal not in self.networks, f"'{shown(equal)}' is no network declared before")
+                self.refuse_if(equal != self.networks[0], f"'{shown(equal)}' says itself that it is equal")
             else:
-                self.refuse_if(clause not in _LETTERS, f"{shown(clause)} within declare-network")
+                self.refuse_if(clause not in _LETTERS, f"'{shown(clause)}' within declare-network")
                 letters += _LETTERS[clause]
                 self.refuse_if("YX" in letters, "an input is declared after an output")
                 self.refuse_if(letters in ("XX", "XYY"), "several inputs or outputs", Unsupported)
@@ -141,10 +141,10 @@ class _Reader(TermReader):
             closing = self.take()
             initialized = closing == "initialized" and clause == "declare-input"
             self.refuse_if(initialized, "'initialized' inputs", Unsupported)
-            self.refuse_if(closing != ")", f"')' is expected instead of {shown(closing)}")
-        self.refuse_if(token != ")", f"{shown(token)} within declare-network")
+            self.refuse_if(closing != ")", f"')' is expected instead of '{shown(closing)}'")
+        self.refuse_if(token != ")", f"'{shown(token)}' within declare-network")
         self.line = self.opened
-        self.refuse_if(letters != "XY", f"network {shown(name)} lacks an input or an output")
+        self.refuse_if(letters != "XY", f"network '{shown(name)}' lacks an input or an output")
         several = bool(self.networks) and not equal
         self.refuse_if(several, "two networks of which neither is equal-to the other", Unsupported)
         self.networks.append(name)
@@ -152,18 +152,18 @@ class _Reader(TermReader):
     def tensor(self, letter: str) -> None:
         """Take name, element type and shape of an input (X) or output (Y)."""
         name, element = self.new_name(), self.take()
-        self.refuse_if(_NAME.fullmatch(element) is None, f"{shown(element)} is no element type")
+        self.refuse_if(_NAME.fullmatch(element) is None, f"'{shown(element)}' is no element type")
         mixed = self.element not in ("", element) and "real" in (element, self.element)
-        self.refuse_if(mixed, f"element types {shown(element)} and '{self.element}' are mixed")
-        unread = f"element type {shown(element)} ({' and '.join(_ELEMENTS)} are read)"
+        self.refuse_if(mixed, f"element types '{shown(element)}' and '{self.element}' are mixed")
+        unread = f"element type '{shown(element)}' ({' and '.join(_ELEMENTS)} are read)"
         self.refuse_if(element not in _ELEMENTS, unread, Unsupported)
         shape, size = self.numbers(), 1
         for dimension in shape:
             size *= dimension
             wrong = not 0 < size < MOST_ELEMENTS
-            self.refuse_if(wrong, f"{shown(name)} has no elements, or {MOST_ELEMENTS} or more", Unsupported)
+            self.refuse_if(wrong, f"'{shown(name)}' has no elements, or {MOST_ELEMENTS} or more", Unsupported)
         differs = self.shapes.setdefault(letter, shape) != shape
-        self.refuse_if(differs, f"{shown(name)} has another shape than in the equal network")
+        self.refuse_if(differs, f"'{shown(name)}' has another shape than in the equal network")
         self.element = element
         self.names[name] = _Tensor(letter, shape, self.sizes[letter])
         self.sizes[letter] += size
@@ -175,9 +175,9 @@ class _Reader(TermReader):
         token = self.take()
         while token != "]":
             if numbers:
-                self.refuse_if(token != ",", f"',' or ']' is expected instead of {shown(token)}")
+                self.refuse_if(token != ",", f"',' or ']' is expected instead of '{shown(token)}'")
                 token = self.take()
-            self.refuse_if(_NATURAL.fullmatch(token) is None, f"{shown(token)} is no dimension or index")
+            self.refuse_if(_NATURAL.fullmatch(token) is None, f"'{shown(token)}' is no dimension or index")
             numbers.append(int(token))
             token = self.take()
         return tuple(numbers)
@@ -204,7 +204,7 @@ class _Reader(TermReader):
     def head(self, parent: str) -> str:
         """Take the operator of an expression within one of operator `parent`."""
         head = self.take()
-        self.refuse_if(head not in _HEADS, f"{shown(head)} is no operator of VNN-LIB 2.0")
+        self.refuse_if(head not in _HEADS, f"'{shown(head)}' is no operator of VNN-LIB 2.0")
         rounding = head in ("+", "*") or (head == "-" and parent == "-")
         self.refuse_if(rounding and self.element == "float32", _FLOAT32, Unsupported)
         return head
@@ -215,10 +215,10 @@ class _Reader(TermReader):
         if tensor is None:
             number = self.number(token)
             huge = self.element == "float32" and abs(number.constant) >= FLOAT32_OVERFLOW
-            self.refuse_if(huge, f"{shown(token)} is beyond the largest float32")
+            self.refuse_if(huge, f"'{shown(token)}' is beyond the largest float32")
             return number
         indices = self.numbers() if tensor.shape else ()
-        wrong = f"{shown(token)} takes {len(tensor.shape)} indices, below the dimensions declared"
+        wrong = f"'{shown(token)}' takes {len(tensor.shape)} indices, below the dimensions declared"
         self.refuse_if(len(indices) != len(tensor.shape), wrong)
         element = 0
         for index, dimension in zip(indices, tensor.shape, strict=True):

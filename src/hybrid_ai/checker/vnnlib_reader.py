@@ -56,7 +56,7 @@ class _Reader(TermReader):
                 self.refuse_if(bool(frames) and not frames[0][0], "a name is expected after '('")
                 frames.append(([], self.line))
                 continue
-            self.refuse_if(not frames, f"{shown(token)} outside of a command")
+            self.refuse_if(not frames, f"'{shown(token)}' outside of a command")
             items = frames[-1][0]
             is_asserted = frames[0][0][:1] == ["assert"]
             if token != ")":
@@ -79,7 +79,7 @@ class _Reader(TermReader):
             self.ended = self.ended or name in _ENDING
             return
         known = name in ("assert", "declare-const", "declare-fun")
-        self.refuse_if(not known, f"command {shown(name)} (VNN-LIB 1.0 is read)", Unsupported)
+        self.refuse_if(not known, f"command '{shown(name)}' (VNN-LIB 1.0 is read)", Unsupported)
         self.refuse_if(self.ended, f"'{name}' after check-sat or exit")
         if name != "assert":
             self.declare(items)
@@ -93,7 +93,7 @@ class _Reader(TermReader):
         known = items in (["declare-const", name, "Real"], ["declare-fun", name, [], "Real"])
         self.refuse_if(not known, "declaration other than (declare-const X_i Real)", Unsupported)
         key = _key(name)
-        self.refuse_if(key is _NO_KEY, f"{shown(name)} is no variable X_i or Y_j")
+        self.refuse_if(key is _NO_KEY, f"'{shown(name)}' is no variable X_i or Y_j")
         self.refuse_if(key in self.variables, f"{name} is declared twice")
         self.variables.add(key)
 
@@ -117,7 +117,9 @@ class _Reader(TermReader):
             self.refuse_if(wrong, f"'{head}' takes {'one formula' if head == 'not' else 'formulas'}")
             return _Logical(head, arguments)
         known = head in _COMPARISONS or head in _ARITHMETIC
-        self.refuse_if(not known, f"{shown(head)}; and, or, not, comparisons and sums are read", Unsupported)
+        self.refuse_if(
+            not known, f"'{shown(head)}'; and, or, not, comparisons and sums are read", Unsupported
+        )
         fewest = 1 if head in ("+", "-", "*") else 2
         wrong = len(terms) != len(arguments) or len(terms) < fewest
         self.refuse_if(wrong, f"'{head}' takes {fewest} or more terms")

@@ -16,8 +16,8 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE]([+-]?[0-9]+))?")
 
 
 def shown(token: str) -> str:
-    """A token as messages quote it."""
-    return f"'{token}'" if len(token) <= 40 else f"'{token[:37]}...'"
+    """A token as messages quote it, of at most 40 characters."""
+    return token if len(token) <= 40 else token[:37] + "..."
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class TermReader:
     def number(self, token: str) -> Linear:
         """The exact value of a literal."""
         number = _NUMBER.fullmatch(token) if len(token) <= _LONGEST_LITERAL else None
-        self.refuse_if(number is None, f"{shown(token)} is neither a declared variable nor a number")
+        self.refuse_if(number is None, f"'{shown(token)}' is neither a declared variable nor a number")
         exponent = abs(int(number[1] or 0)) if number else 0
         self.refuse_if(exponent > _LARGEST_EXPONENT, f"an exponent is beyond {_LARGEST_EXPONENT}")
         return Linear({}, Fraction(token))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,14 +81,16 @@ def seldom_active_is_off() -> Lie:
 
 
 def seldom_inactive_is_on() -> Lie:
-    return seen_through(lambda lower, upper: (np.where(-lower < 2.0 * upper, np.maximum(lower, 0.0), lower), upper))
+    return seen_through(
+        lambda lower, upper: (np.where(-lower < 2.0 * upper, np.maximum(lower, 0.0), lower), upper)
+    )
 
 
 # ---- intervals and the network itself
 
 
 def signs_forgotten() -> Lie:
-    """The ends of an interval come from the sources' lower ends and upper ends, whatever the weights' signs."""
+    """An interval goes from the sources' lower ends to their upper ends, whatever the weights' signs."""
     honest = reference._interval
 
     def naive(net: Net, g: int, groups: list[Group]) -> reference._Interval | None:
@@ -159,12 +161,12 @@ def rounding_ignored() -> Lie:
     return Lie(network=lambda flat: replaced(flat, gamma=0.0), patches=lambda _: nothing)
 
 
-def _shown(question: Any, groups: list[Group], parts: list[tuple[int, float]]) -> bool:
+def _shown(question: Any, groups: list[Group], parts: Sequence[tuple[int, float]]) -> bool:
     """Whether the rows with these factors, of either sign, sum up to something positive."""
     spec = question.spec
     table = sum(factor * spec.table[row] for row, factor in parts)
     offset = sum(factor * spec.offsets[row] for row, factor in parts)
-    found = reference_node.bound_rows(question.net, groups, np.array([table]), np.array([offset]))
+    found = reference.bound_rows(question.net, groups, np.array([table]), np.array([offset]))
     return bool(found.value[0] > 2.0 * found.lost[0])
 
 

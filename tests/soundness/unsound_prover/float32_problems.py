@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import onnxruntime
@@ -90,7 +91,7 @@ def _computed_value(question: Question, runtime: Runtime, x: Point) -> Fraction 
 def _model(matrices: Sequence[Singles]) -> bytes:
     """MatMul by each matrix (inputs, outputs), with Relu in between."""
     nodes, source = [], "X"
-    for k, matrix in enumerate(matrices):
+    for k in range(len(matrices)):
         last = k == len(matrices) - 1
         nodes.append(helper.make_node("MatMul", [source, f"w{k}"], ["Y" if last else f"z{k}"], f"MatMul{k}"))
         if not last:
@@ -138,10 +139,7 @@ def underflowing(number: int) -> Falsehood | None:
     rng = np.random.default_rng([SEED, number, 3])
     inputs, outputs = int(rng.integers(2, 5)), 1
     widths = [inputs, int(rng.integers(4, 11)), int(rng.integers(4, 11)), outputs]
-    matrices = [
-        (rng.uniform(0.2, 1.0, shape) * 2.0**-60).astype(np.float32)
-        for shape in zip(widths, widths[1:], strict=False)
-    ]
+    matrices = [(rng.uniform(0.2, 1.0, shape) * 2.0**-60).astype(np.float32) for shape in pairwise(widths)]
     model = _model(matrices)
     lower = tuple(Fraction(int(rng.integers(1, 9)), 10) for _ in range(inputs))
     upper = tuple(low + Fraction(int(rng.integers(1, 9)), 10) for low in lower)
@@ -191,7 +189,7 @@ def rounded_across(number: int) -> Falsehood | None:
     x = tuple(low + s * (high - low) for s, low, high in zip(share, case.lower, case.upper, strict=True))
     factors = [STEEP * int(rng.integers(1, 30)) * int(rng.choice([-1, 1])) for _ in range(2)]
     terms = tuple(enumerate(factors))
-    constraint = Form(terms, (), -sum(c * x[axis] for axis, c in terms))
+    constraint = Form(terms, (), -sum((c * x[axis] for axis, c in terms), Fraction(0)))
     read, y = Runtime(of.network.model).at(x)
     if constraint.at(read, ()) <= 0:
         return None

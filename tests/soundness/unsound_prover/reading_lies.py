@@ -16,7 +16,6 @@ from tests.soundness.unsound_prover.problems import Falsehood
 from tests.soundness.unsound_prover.prover import Lie, as_read, claim, finished, header_of
 
 HEADER_BYTES = 11 + 32 + 32
-PROPERTY_HASH = 11 + 32
 
 
 def threshold_rounded() -> Lie:
@@ -85,7 +84,7 @@ def borrowed(falsehood: Falsehood) -> bytes | None:
     """The honest certificate of the neighbouring threshold, which is true, with the other file's digest."""
     if falsehood.twin is None:
         return None
-    honest = claim(replace(falsehood, text=falsehood.twin, arithmetic="real"))
+    honest = claim(falsehood.neighbour("real"))
     if honest is None:
         return None
     header = header_of(falsehood.model, falsehood.text, falsehood.arithmetic)

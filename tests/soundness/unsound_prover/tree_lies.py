@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -81,7 +82,7 @@ def phase_twice() -> Lie:
 
 
 def leaf_unbounded() -> Lie:
-    """A small enough box with the witness is a leaf by the first row of each disjunct, whatever its bounds."""
+    """A small box with the witness is a leaf by the first row of each disjunct, whatever its bounds."""
 
     def patches(x: Floats) -> tuple[Patch, ...]:
         def process(net: Net, spec: Spec, grid: Grid, batch: Batch, steps: int) -> None:
@@ -93,7 +94,7 @@ def leaf_unbounded() -> Lie:
                     np.minimum(grid.upper, last * grid.step),
                 )
                 wide = grid.step > 0.0
-                share = np.prod(((high - low) / (grid.upper - grid.lower))[wide])
+                share = np.prod((high - low)[wide] / (grid.upper - grid.lower)[wide])
                 if batch.results[b, 0] == SPLIT and share < LEAF_SHARE and holds(grid, first, last, x):
                     _put_leaf(spec, batch, b)
 
@@ -126,14 +127,20 @@ def _box_cut(
     return both
 
 
+def _widest(box: NodeBox) -> int:
+    """The widest axis that can be cut into halves, -1 where there is none."""
+    width = np.where(box.wide(4), box.upper - box.lower, -1.0)
+    axis = int(np.argmax(width))
+    return axis if width[axis] > 0.0 else -1
+
+
 def cut_unproved() -> Lie:
     """The half with the witness is cut off the widest axis."""
 
     def patches(x: Floats) -> tuple[Patch, ...]:
         def cut(box: NodeBox, spec: Spec, rows: Bounded, is_open: Booleans, log: list[int]) -> float:
-            axis = int(np.argmax(np.where(box.wide(4), box.upper - box.lower, -1.0)))
-            inside = np.all((box.lower <= x) & (x <= box.upper))
-            if not box.wide(4)[axis] or not inside:
+            axis = _widest(box)
+            if axis < 0 or not np.all((box.lower <= x) & (x <= box.upper)):
                 return 1.0
             side = int(x[axis] > 0.5 * (box.lower[axis] + box.upper[axis]))
             closers = [int(spec.row_start[d]) for d in np.flatnonzero(is_open)]
@@ -176,12 +183,12 @@ def bounds_after_cut() -> Lie:
 
         def cut(box: NodeBox, spec: Spec, rows: Bounded, is_open: Booleans, log: list[int]) -> float:
             net, bounds = held[0]
-            for axis in np.flatnonzero(box.wide(4)):
-                for side in (0, 1):
-                    closers = _closed_by_kept(net, bounds, spec, is_open, box, int(axis), side)
-                    if closers is not None:
-                        log += [LOG_CUT, int(axis), side, HALF, *closers]
-                        return box.cut(int(axis), side, HALF)
+            axis = _widest(box)
+            for side in (0, 1) if axis >= 0 else ():
+                closers = _closed_by_kept(net, bounds, spec, is_open, box, axis, side)
+                if closers is not None:
+                    log += [LOG_CUT, axis, side, HALF, *closers]
+                    return box.cut(axis, side, HALF)
             return 1.0
 
         return (Patch(reference_node, "tighten", tighten), Patch(reference_node, "cut_box", _box_cut(cut)))
@@ -244,17 +251,25 @@ def _bounds(state: Branch, node: branch._Open) -> Floats:
 def assumption_sign() -> Lie:
     """Where a neuron is on, multiples of z are taken for multiples of the assumption, which is -z <= 0."""
 
-    def split(state: Branch, node: branch._Open, position: int) -> None:
-        honest(state, node, position)
-        on = state.stack[-2]
-        closings = _flipped(state, on, position)
-        if closings is not None:
-            state.stack.pop(-2)
-            state.tree.steps[on.number] = [Leaf(closings)]
+    def patches(x: Floats) -> tuple[Patch, ...]:
+        def choose(question: Any, groups: list[Group], *rest: Any) -> int:
+            net = question.net
+            gaps = [reference_node._gap(net, g, group) for g, group in enumerate(groups)]
+            gap = np.concatenate(gaps) * (reference_node.forward_point(net, x) > 0.0)
+            return int(gap.argmax()) if gap.max() > 0.0 else choose_honestly(question, groups, *rest)
 
-    honest = branch._split_neuron
-    patches = (Patch(reference_node, "MOST_SPLIT_INPUTS", 0), Patch(branch, "_split_neuron", split))
-    return Lie(patches=lambda _: patches)
+        def split(state: Branch, node: branch._Open, position: int) -> None:
+            split_honestly(state, node, position)
+            on = state.stack[-2]
+            closings = _flipped(state, on, position)
+            if closings is not None:
+                state.stack.pop(-2)
+                state.tree.steps[on.number] = [Leaf(closings)]
+
+        choose_honestly, split_honestly = reference_node._split, branch._split_neuron
+        return (Patch(reference_node, "_split", choose), Patch(branch, "_split_neuron", split))
+
+    return at_witness(patches)
 
 
 def _flipped(state: Branch, node: branch._Open, position: int) -> tuple[Combination, ...] | None:
