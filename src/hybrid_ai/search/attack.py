@@ -63,6 +63,7 @@ def make_attack(staged: StagedNetwork, problem: Problem, output_slice: slice) ->
     )
 
 
+@np.errstate(over="ignore", invalid="ignore")  # no point is taken for a violation without an exact look
 def _forward(attack: Attack, x: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
     groups = [x]
     for stage in attack.staged.stages:
@@ -84,6 +85,7 @@ def _values(attack: Attack, rows: np.ndarray) -> np.ndarray:
     return values
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _gradient(attack: Attack, groups: list[np.ndarray], rows: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Gradient, at each point, of the greatest row of the disjunct it aims at. (batch, n_inputs)."""
     chosen = np.empty(rows.shape[0], np.int64)

@@ -14,7 +14,7 @@ from hybrid_ai.bounds.flat import FlatNetwork
 from hybrid_ai.certificate import Split, SplitNeuron
 from hybrid_ai.search.backend import COMPILED, Backend, processing
 from hybrid_ai.search.compiled.node import MAX_ROUNDS
-from hybrid_ai.search.compiled.records import CLOSED, EXHAUSTED, HOPELESS, OUT_OF_RANGE, Batch
+from hybrid_ai.search.compiled.records import CLOSED, EXHAUSTED, HOPELESS, OUT_OF_RANGE, Batch, Grid
 from hybrid_ai.search.phases import MOST_UNSTABLE, decide_by_phases, unstable_count
 from hybrid_ai.search.problem import Problem, batch_size
 from hybrid_ai.search.reopen import clear, find, leaves
@@ -23,6 +23,8 @@ from hybrid_ai.search.tree import Tree
 SERIAL_BELOW = 16
 SLOPE_STEPS = 6
 NEAR = 1e-9
+LEFT_RANGE = "rounding: a bound left the range in which error terms are sound"
+SMALLEST_BOX = "rounding: a box as small as the grid could not be decided"
 FLOAT32_MARGIN = "float32: the margin is smaller than what rounding may change"
 PHASES_AFTER = 256  # boxes: easy problems are done before
 PHASES_WAIT = 3
@@ -173,11 +175,9 @@ def advance(branch: Branch, backend: Backend, deadline: float) -> None:
             branch.leaves += 1
             branch.decided += volume
         elif status == OUT_OF_RANGE:
-            branch.stuck = "rounding: a bound left the range in which error terms are sound"
+            _give_up(branch, LEFT_RANGE, _middle(problem.grid, first, last))
         elif status == HOPELESS:
-            branch.stuck = FLOAT32_MARGIN
-            branch.near = max(branch.near, float(batch.bests[k]))
-            branch.candidates.append(batch.points[k])
+            _give_up(branch, FLOAT32_MARGIN, batch.points[k])
         else:
             node = replace(
                 node,
@@ -197,11 +197,23 @@ def advance(branch: Branch, backend: Backend, deadline: float) -> None:
             if status == EXHAUSTED and not in_time:
                 branch.stuck = "timeout"
             elif status == EXHAUSTED:
-                branch.stuck = "rounding: a box as small as the grid could not be decided"
+                _give_up(branch, SMALLEST_BOX, _middle(problem.grid, first, last))
             elif axis < int(flat.size[0]):
                 _split_axis(branch, node, axis)
             else:
                 _split_neuron(branch, node, axis)
+
+
+def _give_up(branch: Branch, reason: str, point: np.ndarray) -> None:
+    """End the search for a reason; the point is worth a last look, whatever its value in doubles."""
+    branch.stuck = reason
+    branch.candidates.append(point)
+    branch.near = math.inf
+
+
+def _middle(grid: Grid, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    inner = np.clip(0.5 * (first + last) * grid.step, grid.lower, grid.upper)
+    return np.asarray(np.where(grid.step > 0.0, inner, 0.5 * (grid.lower + grid.upper)))
 
 
 def _worth_phases(branch: Branch, node: _Open, last_chance: bool) -> bool:

@@ -81,8 +81,6 @@ def shown(name: str, said: dict[str, Said], capsys: pytest.CaptureFixture[str]) 
         print(f"\n{name}, {len(said)} cases: {', '.join(f'{counts[key]} {key}' for key in sorted(counts))}")
 
 
-# Products beyond the range of float64 are the point of some cases; the attack's warning is no verdict.
-@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("kernels")
