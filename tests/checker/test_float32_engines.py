@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from hybrid_ai.checker.decode import Tighten
-from hybrid_ai.checker.exact import ExactEngine
+from hybrid_ai.checker.exact import ExactEngine, ExactNetwork, _change
 from hybrid_ai.checker.float32 import MOST_ROUNDINGS, Cost
 from hybrid_ai.checker.rejected import Rejected
 from hybrid_ai.checker.rules import CloseWork
@@ -264,6 +264,51 @@ def test_partial_sums_may_not_overflow(engine: str) -> None:
         for box in ([(0, 0), (0, high)], [(-Fraction(high), 0), (0, 0)]):
             assert is_bounded(b.Bounds(engine, net, box, "float32")) is bounded
             assert is_bounded(b.Bounds(engine, net, box, "real"))
+
+
+@pytest.mark.parametrize("relu", [False, True])
+def test_the_fast_engine_covers_values_within_its_range(relu: bool) -> None:
+    # flushing and overflow are far off, but |z| may be 2^110
+    first = replace(b.stage(relu, {0: [[2**60]]}, [0]), cost=Cost(2, 1, 1))
+    net = b.network(1, first, b.stage(True, {1: [[Fraction(1, 2**90)]]}, [0]))
+    claim = b.form(outputs={0: -1}, constant=2**40)
+    for arithmetic in ("real", "float32"):
+        for limit, shown in ((2**30, True), (2**50, False)):
+            trial = b.Bounds("fast", net, [(-limit, limit)], arithmetic)
+            trial.tighten()
+            assert trial.holds(claim) is shown
+    trial = b.Bounds("exact", net, [(-(2**50), 2**50)], "float32")
+    trial.tighten()
+    assert trial.holds(claim)
+
+
+@pytest.mark.parametrize("engine", b.ENGINES)
+def test_what_flushing_changes_is_rounded_up(engine: str) -> None:
+    # 1 + H is no double
+    largest = 1 + Fraction(1, 2**52)
+    net = b.network(1, replace(b.stage(True, {}, [0]), cost=Cost(1, 1, 3)))
+    trial = b.Bounds(engine, net, [(0, largest)], "float32")
+    trial.tighten()
+    ((low, high),) = trial.neurons()
+    assert low is not None and high is not None
+    change = Fraction(3, 2**120) * (1 + largest)
+    assert low <= -change and change <= high
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_the_exact_engine_rounds_enlarges_the_change(seed: int) -> None:
+    source = random.Random(seed)
+    sizes = [[Fraction(source.randint(1, 10**6), 3 * 10**6 + 1) for _ in range(3)] for _ in range(2)]
+    bias = [Fraction(-5, 7), Fraction(2, 3)]
+    stage = replace(b.stage(True, {0: sizes}, bias), cost=Cost(MOST_ROUNDINGS, 2, 1))
+    (prepared,) = ExactNetwork(b.network(3, stage), "float32").stages
+    ends = [source.randint(1, 2**120) for _ in range(3)]
+    box = [(Fraction(-end, 2**52), Fraction(0)) for end in ends]
+    expected = [value * 2**52 for value in reference.deviation(stage, {0: box})[0]]
+    for lower, upper in (([-end for end in ends], [0] * 3), ([0] * 3, ends)):
+        found = _change(prepared, [lower], [upper], 52)
+        for value, exact in zip(found, expected, strict=True):
+            assert exact <= value <= exact * (1 + Fraction(1, 10**9)) + 1
 
 
 @pytest.mark.parametrize("engine", b.ENGINES)

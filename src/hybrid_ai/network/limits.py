@@ -11,4 +11,4 @@ MAX_PRODUCTS = 2**26  # of one matrix product in rational arithmetic
 MAX_TERMS = 2**25  # non-zero coefficients of one tensor
 MAX_STAGE_ENTRIES = 2**27  # matrix entries of all stages together (1 GiB of doubles)
 MAX_BITS = 2**16  # of a numerator or denominator
-MAX_CONSTANT_BITS = 4096  # of a numerator or denominator of a computed constant
+MAX_CONSTANT_BITS = 4096  # of a numerator or denominator of a computed constant or coefficient

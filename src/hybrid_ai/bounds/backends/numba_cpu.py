@@ -150,37 +150,47 @@ def accumulate_rows(weights: Floats, active: Integers, count: int, scaled: Float
 
 
 @compiled
+def relax_stage(net: Net, node: Node, g: int, rows: int, work: Work) -> None:
+    """Put the coefficients of stage ``g`` on its pre-activations, in ``work.scaled``."""
+    a = net.offset[g]
+    b = a + net.size[g]
+    relax_rows(
+        work.coef[:rows, a:b],
+        node.low_slope[a:b],
+        node.high_slope[a:b],
+        node.intercept[a:b],
+        net.bias[a:b],
+        node.step_error[a:b],
+        node.deviation[a:b],
+        net.gamma,
+        work.scaled[:rows, : b - a],
+        work.constant,
+        work.lost,
+        work.penalty,
+    )
+
+
+@compiled
+def spread_stage(net: Net, g: int, rows: int, active: Integers, count: int, work: Work) -> None:
+    """Carry the pre-activations' coefficients of the active rows of stage ``g`` on to the groups it reads."""
+    scaled = work.scaled[:rows, : net.size[g]]
+    for block in range(net.block_start[g], net.block_start[g + 1]):
+        c = net.offset[net.block_source[block]]
+        d = c + net.size[net.block_source[block]]
+        accumulate_rows(block_matrix(net, block, g), active, count, scaled, work.coef[:rows, c:d])
+
+
+@compiled
 def backward(net: Net, node: Node, top: int, rows: int, work: Work) -> None:
     """Carry the first ``rows`` coefficient rows, on the groups below ``top``, down to the input, in place.
 
     Constants and errors are added up in ``work``; coefficients on groups above the input stay as they
     were met.
     """
-    coef = work.coef[:rows]
     for g in range(top - 1, 0, -1):
+        relax_stage(net, node, g, rows, work)
         a = net.offset[g]
-        b = a + net.size[g]
-        scaled = work.scaled[:rows, : b - a]
-        relax_rows(
-            coef[:, a:b],
-            node.low_slope[a:b],
-            node.high_slope[a:b],
-            node.intercept[a:b],
-            net.bias[a:b],
-            node.step_error[a:b],
-            node.deviation[a:b],
-            net.gamma,
-            scaled,
-            work.constant,
-            work.lost,
-            work.penalty,
-        )
-        for block in range(net.block_start[g], net.block_start[g + 1]):
-            c = net.offset[net.block_source[block]]
-            d = c + net.size[net.block_source[block]]
-            accumulate_rows(
-                block_matrix(net, block, g), node.active[a:b], node.counts[g], scaled, coef[:, c:d]
-            )
+        spread_stage(net, g, rows, node.active[a : a + net.size[g]], node.counts[g], work)
 
 
 @compiled

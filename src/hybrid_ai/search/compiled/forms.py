@@ -6,15 +6,14 @@ from hybrid_ai.bounds.arrays import Booleans, Floats, Integers, Net, Node, Work
 from hybrid_ai.bounds.backends.jit import compiled
 from hybrid_ai.bounds.backends.numba_cpu import (
     UNIT,
-    accumulate_rows,
     backward,
-    block_matrix,
     concretize,
     make_node,
     make_work,
-    relax_rows,
+    relax_stage,
     seed_rows,
     set_box,
+    spread_stage,
     tighten,
 )
 from hybrid_ai.search.compiled.closing import bound_rows, stored_error
@@ -98,34 +97,14 @@ def bound_combination(
             work.constant[0] += factors[k] * spec.offsets[r]
             work.lost[0] += 4.0 * factors[k] * stored_error(node, spec.table[r], spec.offsets[r])
     for g in range(net.size.shape[0] - 1, 0, -1):
+        relax_stage(net, node, g, 1, work)
         a = net.offset[g]
-        b = a + net.size[g]
-        scaled = work.scaled[:1, : b - a]
-        relax_rows(
-            work.coef[:1, a:b],
-            node.low_slope[a:b],
-            node.high_slope[a:b],
-            node.intercept[a:b],
-            net.bias[a:b],
-            node.step_error[a:b],
-            node.deviation[a:b],
-            net.gamma,
-            scaled,
-            work.constant,
-            work.lost,
-            work.penalty,
-        )
-        everything = np.arange(b - a)
-        for i in range(a, b):
+        for i in range(a, a + net.size[g]):
             if phases[i] != 0.0:
-                scaled[0, i - a] += phases[i]
+                work.scaled[0, i - a] += phases[i]
                 work.constant[0] += phases[i] * net.bias[i] - abs(phases[i]) * node.deviation[i]
                 # Once for substituting the pre-activation, once more for rounding the sum of coefficients.
-                work.lost[0] += (2.0 * abs(phases[i]) + abs(scaled[0, i - a])) * node.step_error[i]
-        for block in range(net.block_start[g], net.block_start[g + 1]):
-            c = net.offset[net.block_source[block]]
-            d_end = c + net.size[net.block_source[block]]
-            matrix = block_matrix(net, block, g)
-            accumulate_rows(matrix, everything, b - a, scaled, work.coef[:1, c:d_end])
+                work.lost[0] += (2.0 * abs(phases[i]) + abs(work.scaled[0, i - a])) * node.step_error[i]
+        spread_stage(net, g, 1, np.arange(net.size[g]), net.size[g], work)
     value, lost = concretize(net, node, coef, work.constant[0], work.lost[0])
     return value, lost + UNIT * abs(value)
