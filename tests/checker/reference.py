@@ -65,8 +65,8 @@ def places(net: Network) -> list[tuple[int, int]]:
     return [(j, i) for j, part in enumerate(net.stages, start=1) if part.relu for i in range(len(part.bias))]
 
 
-def deviation(part: Stage, outputs: Bounds) -> tuple[list[Fraction], list[Fraction]]:
-    """E of a stage's rows, and A M + a, from the bounds of all earlier groups."""
+def deviation(part: Stage, outputs: Bounds) -> list[Fraction]:
+    """E of a stage's rows from the bounds of all earlier groups."""
     roundings = part.cost.terms + part.cost.degree - 2
     relative = Fraction(roundings, 2**24) / (1 - Fraction(roundings, 2**24))
     reach = list(map(abs, part.bias)) if part.sizes is None else list(part.sizes)
@@ -76,19 +76,17 @@ def deviation(part: Stage, outputs: Bounds) -> tuple[list[Fraction], list[Fracti
         for i, entries in enumerate(block.rows):
             reach[i] += sum((abs(w) * sizes[c] for c, w in entries), Fraction(0))
     flushed = Fraction(part.cost.gain, 2**120) * (1 + largest)
-    return [relative * value + flushed for value in reach], reach
+    return [relative * value + flushed for value in reach]
 
 
-def errors_of(net: Network, box: Box, bounds: Bounds, coarse: bool) -> Errors:
-    """E of every stage from bounds held; `coarse` takes A M + a + E for the values of linear stages."""
+def errors_of(net: Network, box: Box, bounds: Bounds) -> Errors:
+    """E of every stage from bounds held."""
     outputs: Bounds = {0: list(box)}
     found: Errors = {}
     for j, part in enumerate(net.stages, start=1):
-        found[j], reach = deviation(part, outputs)
+        found[j] = deviation(part, outputs)
         if part.relu:
             outputs[j] = [(max(low, Fraction(0)), max(high, Fraction(0))) for low, high in bounds[j]]
-        elif coarse:
-            outputs[j] = [(-r - e, r + e) for r, e in zip(reach, found[j], strict=True)]
         else:
             pairs = zip(interval(part, outputs), found[j], strict=True)
             outputs[j] = [(low - e, high + e) for (low, high), e in pairs]
@@ -120,7 +118,7 @@ def tightened(
     errors: Errors = {}
     for j, part in enumerate(net.stages, start=1):
         rows = []
-        errors[j] = deviation(part, outputs)[0] if float32 else [Fraction(0)] * len(part.bias)
+        errors[j] = deviation(part, outputs) if float32 else [Fraction(0)] * len(part.bias)
         for i, (low, high) in enumerate(interval(part, outputs)):
             low, high = low - errors[j][i], high + errors[j][i]
             if part.relu and held is not None:

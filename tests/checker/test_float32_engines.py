@@ -89,10 +89,9 @@ def test_tighten_bounds_are_outside_those_of_the_rules(engine: str, seed: int) -
 def closing_bound(
     engine: str, net: b.Network, box: Pairs, held: reference.Bounds, claim: b.Form, slopes: dict[int, int]
 ) -> Fraction:
-    """The bound of a closing as the engine may compute E: the fast one bounds linear stages coarsely."""
-    fast = engine == "fast"
-    errors = reference.errors_of(net, box, held, coarse=fast)
-    return reference.form_bound(net, claim, held, slopes, box, errors, separate=fast)
+    """The bound of a closing as the engine may charge E: the fast one apart for assumptions."""
+    errors = reference.errors_of(net, box, held)
+    return reference.form_bound(net, claim, held, slopes, box, errors, separate=engine == "fast")
 
 
 @pytest.mark.parametrize("engine", b.ENGINES)
@@ -266,20 +265,14 @@ def test_partial_sums_may_not_overflow(engine: str) -> None:
             assert is_bounded(b.Bounds(engine, net, box, "real"))
 
 
-@pytest.mark.parametrize("relu", [False, True])
-def test_the_fast_engine_covers_values_within_its_range(relu: bool) -> None:
-    # flushing and overflow are far off, but |z| may be 2^110
-    first = replace(b.stage(relu, {0: [[2**60]]}, [0]), cost=Cost(2, 1, 1))
-    net = b.network(1, first, b.stage(True, {1: [[Fraction(1, 2**90)]]}, [0]))
-    claim = b.form(outputs={0: -1}, constant=2**40)
-    for arithmetic in ("real", "float32"):
-        for limit, shown in ((2**30, True), (2**50, False)):
-            trial = b.Bounds("fast", net, [(-limit, limit)], arithmetic)
-            trial.tighten()
-            assert trial.holds(claim) is shown
-    trial = b.Bounds("exact", net, [(-(2**50), 2**50)], "float32")
-    trial.tighten()
-    assert trial.holds(claim)
+@pytest.mark.parametrize("arithmetic", ["real", "float32"])
+def test_the_fast_engine_covers_values_within_its_range(arithmetic: str) -> None:
+    # neither flushing nor overflow is near, but |z| may be 2^110
+    net = b.network(1, replace(b.stage(True, {0: [[2**60]]}, [0]), cost=Cost(2, 1, 1)))
+    for engine, limit, bounded in (("fast", 2**30, True), ("fast", 2**50, False), ("exact", 2**50, True)):
+        trial = b.Bounds(engine, net, [(-limit, limit)], arithmetic)
+        trial.tighten()
+        assert (trial.neurons() != [(None, None)]) is bounded
 
 
 @pytest.mark.parametrize("engine", b.ENGINES)
@@ -304,7 +297,7 @@ def test_what_the_exact_engine_rounds_enlarges_the_change(seed: int) -> None:
     (prepared,) = ExactNetwork(b.network(3, stage), "float32").stages
     ends = [source.randint(1, 2**120) for _ in range(3)]
     box = [(Fraction(-end, 2**52), Fraction(0)) for end in ends]
-    expected = [value * 2**52 for value in reference.deviation(stage, {0: box})[0]]
+    expected = [value * 2**52 for value in reference.deviation(stage, {0: box})]
     for lower, upper in (([-end for end in ends], [0] * 3), ([0] * 3, ends)):
         found = _change(prepared, [lower], [upper], 52)
         for value, exact in zip(found, expected, strict=True):

@@ -314,7 +314,9 @@ def test_the_last_term_is_taken_off() -> None:
     box = engine._boxes([grid.root()])
     bound = engine._lower({}, {}, none, none, [], np.zeros(1, dtype=np.intp), box)
     assert bound[0] == -fast.ABSOLUTE
-    assert (fast._reach(engine.network.stages[0], [np.zeros((1, 1))])[0] == fast.ABSOLUTE).all()
+    assert (
+        fast._reach(engine.network.stages[0], fast._Magnitudes(np.zeros((1, 1))))[0] == fast.ABSOLUTE
+    ).all()
     claim = b.form({0: 1}, constant=0)
     assert not engine.hold([(engine.root(), CloseWork(grid.root(), claim, (), 0))])[0]
 
@@ -342,8 +344,8 @@ def test_values_out_of_range_show_nothing() -> None:
     values = np.array([fast.LARGEST, np.nextafter(fast.LARGEST, inf), inf, nan, 1.0])
     assert np.array_equal(fast._in_range(values), [fast.LARGEST, nan, nan, nan, 1.0], equal_nan=True)
     stage = fast.FastNetwork(b.network(1, b.stage(True, {0: [[4]]}, [0]))).stages[0]
-    assert np.isnan(fast._reach(stage, [np.full((1, 1), 2.0**98)])[0]).all()
-    assert not np.isnan(fast._reach(stage, [np.full((1, 1), 2.0**97)])).any()
+    assert np.isnan(fast._reach(stage, fast._Magnitudes(np.full((1, 1), 2.0**98)))[0]).all()
+    assert not np.isnan(fast._reach(stage, fast._Magnitudes(np.full((1, 1), 2.0**97)))).any()
     assert list(fast._sane(np.array([inf, -inf, nan, 1.0]), -7.0)) == [-7.0, -7.0, -7.0, 1.0]
     for constant, expected in ((2**100, 2.0**100), (-(2**100), -(2.0**100))):
         assert fast._to_doubles(b.form({0: 1}, constant=constant), 1, 1).constant == expected
@@ -437,7 +439,8 @@ def test_the_smallest_charge_is_paid(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[fast._Relaxed] = []
     monkeypatch.setattr(engine, "_backward_rows", lambda stage, rows, relaxed, *rest: seen.extend(relaxed))
     (state,) = engine.tighten([(engine.root(), TightenWork(grid.root(), TIGHTEN_ALL))])
-    seen += engine._relaxations(np.array([state.lower]), np.array([state.upper]), [()], [np.zeros((1, 1))])
+    inputs = fast._Magnitudes(np.zeros((1, 1)))
+    seen += engine._relaxations(np.array([state.lower]), np.array([state.upper]), [()], inputs)
     assert len(seen) == 3
     # one ABSOLUTE for each of the two stages
     assert -3 * fast.ABSOLUTE <= state.lower[0] <= -1.9 * fast.ABSOLUTE

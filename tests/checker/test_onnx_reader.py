@@ -398,3 +398,21 @@ def test_stored_models_agree_with_the_provers_reader() -> None:
     assert files
     for path in files:
         compare(path.read_bytes(), prover)
+
+
+@pytest.mark.parametrize("base", [2.0, -2.0, 0.5])
+def test_the_longest_numbers(base: float) -> None:
+    # base^(1 + 2 + 4 + ... + 2048) = base^4095 has 4096 bits, once more the base one more
+    nodes = [node("Mul", f"s{k} s{k}", f"s{k + 1}") for k in range(11)]
+    nodes += [node("Mul", f"p{k} s{k + 1}", f"p{k + 1}") for k in range(11)]
+    nodes[11] = node("Mul", "s0 s1", "p1")
+    (stage,) = read_model(model([*nodes, node("Add", "x p11")], [1, 1], {"s0": f32(base)})).stages
+    assert stage.bias == (Fraction(base) ** 4095,)
+    longer = [*nodes, node("Mul", "p11 s0", "q"), node("Mul", "q z", "r"), node("Add", "x r")]
+    with pytest.raises(Unsupported, match="a number of more than 4096 bits"):
+        read_model(model(longer, [1, 1], {"s0": f32(base), "z": f32(0)}))
+    # and a negative one
+    with pytest.raises(Unsupported, match="a number of more than 4096 bits"):
+        longer[-2] = node("Mul", "q m", "r")
+        longer[-3] = node("Mul", "p11 m", "q")
+        read_model(model(longer, [1, 1], {"s0": f32(base), "m": f32(-abs(base))}))

@@ -267,9 +267,7 @@ class FastEngine:
         for stage in network.stages:
             reach, deviation = _reach(stage, largest)
             error = reach * self.gamma
-            below, above = _interval(stage, low, high)
-            wide = 2 * error + deviation + ABSOLUTE
-            below, above = below - wide, above + wide
+            below, above = _outward_interval(stage, low, high, error, deviation)
             if stage.relu:
                 lower_part, upper_part = lower[:, stage.neurons], upper[:, stage.neurons]
                 np.fmax(lower_part, _sane(below, -inf), out=lower_part)
@@ -396,7 +394,7 @@ class FastEngine:
         if through:
             lower = np.stack([state.lower for state, _ in works])
             upper = np.stack([state.upper for state, _ in works])
-            relaxed = self._relaxations(lower, upper, [work.slopes for _, work in works], largest)
+            relaxed = self._relaxations(lower, upper, [work.slopes for _, work in works], box, largest)
         doubles = [self._doubles(work.form) for _, work in works]
         coefficients = {0: np.stack([form.inputs for form in doubles])}
         charge = self.gamma * _row_sums(np.abs(coefficients[0]), largest.groups[0])
@@ -415,20 +413,29 @@ class FastEngine:
         return self._lower(coefficients, pre, constant, charge, relaxed, np.arange(len(works)), box)
 
     def _relaxations(
-        self, lower: Array, upper: Array, slopes: list[Slopes], largest: "_Magnitudes"
+        self,
+        lower: Array,
+        upper: Array,
+        slopes: list[Slopes],
+        box: tuple[Array, Array],
+        largest: "_Magnitudes",
     ) -> list[_Relaxed]:
         """Relaxations of all stages from bounds held; adds each group's largest absolute value."""
         relaxed = []
+        low, high = [box[0]], [box[1]]
         for stage in self.network.stages:
             reach, deviation = _reach(stage, largest)
-            error = reach * self.gamma + deviation
+            error = reach * self.gamma
             if stage.relu:
-                upper_part = upper[:, stage.neurons]
-                relaxed.append(_relax(lower[:, stage.neurons], upper_part, error, stage, slopes))
-                largest.add(_in_range(np.maximum(upper_part, 0.0)))
+                below, above = lower[:, stage.neurons], upper[:, stage.neurons]
+                relaxed.append(_relax(below, above, error + deviation, stage, slopes))
+                below, above = np.maximum(below, 0.0), np.maximum(above, 0.0)
             else:
-                relaxed.append(_Relaxed(error + PER_COEFFICIENT, None))
-                largest.add(reach)
+                below, above = _outward_interval(stage, low, high, error, deviation)
+                relaxed.append(_Relaxed(error + deviation + PER_COEFFICIENT, None))
+            low.append(below)
+            high.append(above)
+            largest.add(_in_range(above if stage.relu else np.maximum(np.abs(below), np.abs(above))))
         return relaxed
 
     def _doubles(self, form: Form) -> _Doubles:
@@ -506,6 +513,15 @@ def _interval(stage: _Stage, low: list[Array], high: list[Array]) -> tuple[Array
         below = below + (low[source] @ positive + high[source] @ negative)
         above = above + (high[source] @ positive + low[source] @ negative)
     return below, above
+
+
+def _outward_interval(
+    stage: _Stage, low: list[Array], high: list[Array], error: Array, deviation: Array
+) -> tuple[Array, Array]:
+    """Interval bounds of pre-activations, lemma 1 of section 8: (nodes, rows) each."""
+    below, above = _interval(stage, low, high)
+    wide = 2 * error + deviation + ABSOLUTE
+    return below - wide, above + wide
 
 
 def _relax(lower: Array, upper: Array, error: Array, stage: _Stage, slopes: list[Slopes]) -> _Relaxed:
