@@ -21,7 +21,7 @@ CHECKER_BUDGETS = {
     "readers and rules": 1750,
     "float32 rules": 300,
     "VNN-LIB 2.0": 300,
-    "engines": 825,
+    "engines": 850,
     "program": 275,
 }
 CHECKER_ENGINES = {"exact.py", "fast.py", "packed.py"}

@@ -64,6 +64,20 @@ def charges(part: b.Stage, largest: Rows) -> list[Fraction]:
     return rows
 
 
+def interval(part: b.Stage, low: Rows, high: Rows, q: list[Fraction]) -> list[Pair]:
+    """Bounds of the pre-activations of a stage from those of the groups, lemma 1."""
+    rows = []
+    for row, bias in enumerate(part.bias):
+        below = above = bias
+        for block in part.blocks:
+            for column, w in block.rows[row]:
+                ends = w * low[block.source][column], w * high[block.source][column]
+                below, above = below + min(ends), above + max(ends)
+        slack = 2 * q[row] + ABSOLUTE
+        rows.append((below - slack, above + slack))
+    return rows
+
+
 def backward(
     net: b.Network,
     node: Node,
@@ -108,19 +122,25 @@ def backward(
 def expected_bound(
     net: b.Network, claim: Form, box: list[Pair], bounds: list[Pair], slopes: dict[int, int]
 ) -> Fraction:
-    """Lower bound of a closing whose coefficients are below 2 already; the M of a linear stage is its R."""
+    """Lower bound of a closing whose coefficients are below 2 already."""
     places = [
         (j, i) for j, part in enumerate(net.stages, start=1) if part.relu for i in range(len(part.bias))
     ]
     held: dict[int, list[Pair]] = {}
     for (number, _), pair in zip(places, bounds, strict=True):
         held.setdefault(number, []).append(pair)
+    low, high = [[p[0] for p in box]], [[p[1] for p in box]]
     largest: Rows = [[max(map(abs, pair)) for pair in box]]
     q: Rows = [[]]
     for number, part in enumerate(net.stages, start=1):
         q.append(charges(part, largest))
-        ends = [max(high, Fraction(0)) for _, high in held[number]] if part.relu else []
-        largest.append(ends if part.relu else [v / GAMMA for v in q[number]])
+        if part.relu:
+            rows = [(max(p[0], Fraction(0)), max(p[1], Fraction(0))) for p in held[number]]
+        else:
+            rows = interval(part, low, high, q[number])
+        low.append([p[0] for p in rows])
+        high.append([p[1] for p in rows])
+        largest.append([max(map(abs, p)) for p in rows])
     listed = {places[n]: Fraction(v, 128) for n, v in slopes.items()}
     h: dict[int, dict[int, Fraction]] = {0: dict(claim.inputs)}
     charge = Fraction(0)
@@ -141,14 +161,8 @@ def tightened(net: b.Network, box: list[Pair], named: frozenset[int] | None) -> 
     for number, part in enumerate(net.stages, start=1):
         node.q.append(charges(part, node.largest))
         rows = []
-        for row, bias in enumerate(part.bias):
-            below = above = bias
-            for block in part.blocks:
-                for column, w in block.rows[row]:
-                    ends = w * low[block.source][column], w * high[block.source][column]
-                    below, above = below + min(ends), above + max(ends)
-            slack = 2 * node.q[number][row] + ABSOLUTE
-            pair = below - slack, above + slack
+        for row, pair in enumerate(interval(part, low, high, node.q[number])):
+            bias = part.bias[row]
             if part.relu and pair[0] < 0 < pair[1] and (named is None or len(found) + row in named):
                 bounds = []
                 for sign in (1, -1):
@@ -439,8 +453,9 @@ def test_the_smallest_charge_is_paid(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[fast._Relaxed] = []
     monkeypatch.setattr(engine, "_backward_rows", lambda stage, rows, relaxed, *rest: seen.extend(relaxed))
     (state,) = engine.tighten([(engine.root(), TightenWork(grid.root(), TIGHTEN_ALL))])
-    inputs = fast._Magnitudes(np.zeros((1, 1)))
-    seen += engine._relaxations(np.array([state.lower]), np.array([state.upper]), [()], inputs)
+    zero, inputs = np.zeros((1, 1)), fast._Magnitudes(np.zeros((1, 1)))
+    bounds = np.array([state.lower]), np.array([state.upper])
+    seen += engine._relaxations(*bounds, [()], (zero, zero), inputs)
     assert len(seen) == 3
     # one ABSOLUTE for each of the two stages
     assert -3 * fast.ABSOLUTE <= state.lower[0] <= -1.9 * fast.ABSOLUTE

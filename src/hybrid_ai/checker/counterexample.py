@@ -76,6 +76,10 @@ def judge_counterexample(model: bytes, property: bytes, evidence: bytes) -> str:
     if not arithmetic["real"]:
         if arithmetic.get("float32") is not True:
             raise _defect("arithmetic", "it claims a violation in no arithmetic")
+        if claim.element == "real":
+            raise _defect("arithmetic", "the query is about reals, the claim about float32 values")
+        if not violates(claim, x, None):
+            raise _defect("x", "the point is not of the input set")
         return "not_reevaluated"
     if claim.element == "float32":
         raise _defect("arithmetic", "the query is about float32 values, the claim about reals")

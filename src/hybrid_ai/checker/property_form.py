@@ -160,18 +160,20 @@ def normal_form(n_inputs: int, n_outputs: int, formula: Formula) -> Property:
     return Property(n_inputs, n_outputs, polytopes, formula)
 
 
-def violates(prop: Property, x: Sequence[Fraction], y: Sequence[Fraction]) -> bool:
+def violates(prop: Property, x: Sequence[Fraction], y: Sequence[Fraction] | None) -> bool:
     """Whether inputs and outputs satisfy the unsafe condition as written, strictness included.
 
     Args:
         prop: the property.
         x: shape (n_inputs,), exact.
-        y: shape (n_outputs,), exact.
+        y: shape (n_outputs,), exact; None for outputs that may be anything.
     """
 
     def holds(atom: Atom) -> bool:
+        if y is None and atom.outputs:
+            return True
         value = atom.constant + sum(coefficient * x[axis] for axis, coefficient in atom.inputs)
-        return _is_true(atom, value + sum(coefficient * y[index] for index, coefficient in atom.outputs))
+        return _is_true(atom, value + sum(coefficient * y[index] for index, coefficient in atom.outputs if y))
 
     def combined(conjunction: bool, children: list[bool]) -> bool:
         return all(children) if conjunction else any(children)

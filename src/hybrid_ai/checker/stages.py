@@ -7,7 +7,10 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from hybrid_ai.checker.float32 import EXACT, Cost, is_computed
+from hybrid_ai.checker.rejected import Unsupported, refuse_if
 from hybrid_ai.checker.tensors import Form, Tensor, Terms
+
+MOST_ENTRIES = 2**24
 
 
 @dataclass(frozen=True)
@@ -111,9 +114,16 @@ class StageBuilder:
 
 
 def repeated(network: Network, times: int) -> Network:
-    """So many instances of a network side by side: every group holds theirs one after the other."""
+    """So many instances of a network side by side: every group holds theirs one after the other.
+
+    Raises:
+        Unsupported: they have more than MOST_ENTRIES weights together.
+    """
     if times == 1:
         return network
+    blocks = [block for stage in network.stages for block in (*stage.blocks, *(stage.size_blocks or ()))]
+    entries = sum(len(row) for block in blocks for row in block.rows) * times
+    refuse_if(entries > MOST_ENTRIES, Unsupported, "property", "declarations", f"{times} instances")
     stages = tuple(
         replace(
             stage,

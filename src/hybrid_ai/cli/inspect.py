@@ -35,8 +35,8 @@ def execute(options: argparse.Namespace) -> int:
         f"neurons      {facts['neurons']}",
         f"stages       {stages}",
         f"operations   {operations}",
-        f"bounds       supported: {', '.join(facts['bounds'])}; no engine yet: float32",
-        f"certificate  supported: {', '.join(facts['certificate'])}; no engine yet: float32",
+        f"bounds       supported: {', '.join(facts['bounds'])}",
+        f"certificate  supported: {', '.join(facts['certificate'])}",
     ]
     if facts["unused_operations"]:
         lines.append(f"not used     {', '.join(facts['unused_operations'])}")

@@ -1,6 +1,6 @@
 """The prover's view of a model: an ONNX reader, the network normal form and its evaluation."""
 
-from .errors import ModelError, NetworkError, RuntimeFailure, UnsupportedModel
+from .errors import ModelError, NetworkError, RuntimeFailure, TooLarge, UnsupportedModel
 from .evaluation import evaluate, evaluate_exact
 from .graph import Graph, Operation
 from .instances import several
@@ -32,5 +32,6 @@ __all__ = [
     "NetworkError",
     "ModelError",
     "UnsupportedModel",
+    "TooLarge",
     "RuntimeFailure",
 ]

@@ -12,7 +12,7 @@ import numpy as np
 from . import exact, forms
 from .call import Call, Row
 from .forms import Constant, Forms, Value
-from .rounding import Cost
+from .rounding import Cost, shifted
 
 # ONNX gives 0.01 as a float32.
 _LEAKY_DEFAULT: float = struct.unpack("<f", struct.pack("<f", 0.01))[0]
@@ -59,7 +59,7 @@ def clip(call: Call) -> tuple[Value, ...]:
     lower, upper = _limits(call)
     if lower is not None and upper is not None and lower > upper:
         constant = forms.without_terms(_filled(upper, z))
-        return (replace(constant, shape=z.shape),)
+        return (replace(constant, shape=z.shape, cost=shifted(z.cost, constant.cost.gain)),)
     if lower is not None:
         p = call.stages.append("relu", forms.shift(z, _filled(-lower, z)))
         z = forms.shift(p, _filled(lower, z))

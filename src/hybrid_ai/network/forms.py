@@ -107,7 +107,7 @@ def folded(values: NDArray[Any], element: str, size: NDArray[Any] | None, cost: 
 def moved(constant: Constant, rearrange: Callable[[NDArray[Any]], NDArray[Any]]) -> Constant:
     """Return the constant whose elements the function moves, given as an array."""
     size = None if constant.size is None else rearrange(constant.size)
-    return replace(constant, values=rearrange(constant.values), size=size)
+    return replace(constant, values=rearrange(constant.values), size=size, computed=constant.cost)
 
 
 def constant_sum(left: Constant, right: Constant) -> Constant:
@@ -229,7 +229,7 @@ def inverse_cost(divisor: Constant) -> Cost:
     if divisor.size is not None:  # a computed difference: nothing bounds its relative error
         return UNBOUNDED
     least = min(abs(Fraction(value)) for value in divisor.values.ravel().tolist())
-    return inverted(divisor.computed, divisor.computed.gain * max(1, math.ceil(1 / least)))
+    return inverted(divisor.cost, divisor.cost.gain * max(1, math.ceil(1 / least)))
 
 
 def add_constant(forms: Forms, addend: Constant) -> Forms:

@@ -9,7 +9,9 @@ from fractions import Fraction
 import numpy as np
 
 from . import exact
+from .errors import TooLarge
 from .exact import Exact
+from .limits import MAX_STAGE_ENTRIES
 from .reader import Model
 from .staged import Block, Rounding, Stage, StagedNetwork
 
@@ -18,9 +20,15 @@ def several(model: Model, times: int) -> Model:
     """Return the model of so many instances: inputs, outputs and groups hold theirs one after the other.
 
     The bytes and their digest stay those of the one network.
+
+    Raises TooLarge for more than MAX_STAGE_ENTRIES matrix entries.
     """
     if times == 1:
         return model
+    blocks = [block for stage in model.staged.stages for block in stage.blocks]
+    blocks += [block for stage in model.staged.stages for block in stage.rounding.blocks or ()]
+    if sum(block.weights.size for block in blocks) * times**2 > MAX_STAGE_ENTRIES:
+        raise TooLarge(f"{times} instances need stages of more than {MAX_STAGE_ENTRIES} matrix entries")
     staged = StagedNetwork(
         model.staged.n_inputs * times,
         tuple(_several_stage(stage, times) for stage in model.staged.stages),

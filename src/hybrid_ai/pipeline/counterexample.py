@@ -61,19 +61,27 @@ def violates_float32(
         point: its rounding, float32, (n_inputs,).
         outputs: what was computed there, (n_outputs,).
     """
-    if not np.isfinite(outputs).all():
-        return False
+    return bool(np.isfinite(outputs).all()) and _computed_atoms(prop, x, point, outputs) is not None
+
+
+def _computed_atoms(
+    prop: Property, x: Sequence[Fraction], point: NDArray[Any], outputs: NDArray[Any]
+) -> list[Atom] | None:
+    """The first atoms that make computed outputs unsafe, or None; arguments as in `violates_float32`."""
     inputs = [Fraction(value) for value in point.tolist()]
     computed = [Fraction(value) for value in outputs.tolist()]
 
-    def holds(formula: Formula) -> bool:
+    def satisfied(formula: Formula) -> list[Atom] | None:
         if isinstance(formula, Atom):
-            return formula.holds(inputs if formula.outputs else x, computed)
+            return [formula] if formula.holds(inputs if formula.outputs else x, computed) else None
+        found = [satisfied(child) for child in formula.children]
         if isinstance(formula, Or):
-            return any(holds(child) for child in formula.children)
-        return all(holds(child) for child in formula.children)
+            return next((atoms for atoms in found if atoms is not None), None)
+        if None in found:
+            return None
+        return [atom for atoms in found if atoms is not None for atom in atoms]
 
-    return holds(prop.unsafe if prop.certain is None else prop.certain)
+    return satisfied(prop.unsafe if prop.certain is None else prop.certain)
 
 
 def computed(
@@ -129,8 +137,7 @@ def describe(inputs: Inputs, x: tuple[Fraction, ...], outputs: tuple[Fraction, .
             values = tuple(_json_number(value) for value in found.tolist())
             violates = violates_float32(inputs.property, x, point, found)
             if atoms is None and violates:
-                reads = [Fraction(value) for value in point.tolist()]
-                atoms = violated(inputs.property, reads, [Fraction(value) for value in found.tolist()])
+                atoms = _computed_atoms(inputs.property, x, point, found)
     return Counterexample(
         x=tuple(exact_text(value) for value in x),
         outputs={"real": tuple(_json_number(_nearest(value)) for value in outputs), "float32": values},

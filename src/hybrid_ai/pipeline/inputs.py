@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
 
-from hybrid_ai.network import Model, NetworkError, UnsupportedModel, load_model, several
+from hybrid_ai.network import Model, NetworkError, TooLarge, UnsupportedModel, load_model, several
 from hybrid_ai.pipeline.errors import BadInput, UnsupportedInput
 from hybrid_ai.pipeline.files import require_regular
 from hybrid_ai.spec import (
@@ -131,7 +131,10 @@ def read_inputs(
         UnsupportedInput: one uses something that is not supported.
     """
     prop = read_property(property_source)
-    model = several(reader(model_source), prop.instances)
+    try:
+        model = several(reader(model_source), prop.instances)
+    except TooLarge as error:
+        raise UnsupportedInput(f"unsupported property: {error}") from error
     if (model.n_inputs, model.n_outputs) != (prop.n_inputs, prop.n_outputs):
         raise BadInput(
             f"{_name(property_source, 'property')} declares {prop.n_inputs} inputs and {prop.n_outputs}"

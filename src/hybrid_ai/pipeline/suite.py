@@ -178,7 +178,8 @@ def _is_current(content: Content, instance: Instance, folder: Path, task: Task) 
         return False
     if content.get("failed") is True or (content.get("vacuous") is not False and not task.allow_vacuous):
         return False
-    if content.get("arithmetic") != task.arithmetic:
+    # Rows of before there was a choice do not say which arithmetic they are about.
+    if "arithmetic" not in content or content["arithmetic"] != task.arithmetic:
         return False
     if task.target is not None and not _is_kept(content, task.target):
         return False

@@ -170,13 +170,18 @@ def _chosen(asked: Arithmetic | None, inputs: Inputs) -> Arithmetic:
         BadInput: the property is declared over other numbers than what is asked for.
     """
     declared = inputs.property.element
+    if declared == "float32" and inputs.model.graph.element != "float32":
+        raise UnsupportedInput(
+            "unsupported property: it ranges over float32 numbers, the model reads float64: "
+            "declare real numbers in the property"
+        )
     if declared is not None:
-        if asked not in (None, declared) and (asked, declared) != ("both", "real"):
+        if asked not in (None, declared):
             raise BadInput(
                 f"the property is declared over {declared} numbers, which {asked} does not answer: "
                 "leave it out"
             )
-        return asked or declared
+        return declared
     return asked or ("both" if inputs.model.graph.element == "float32" else "real")
 
 
@@ -218,14 +223,13 @@ class _Case:
             if reason is not None:
                 raise BadInput(self._empty(reason))
         outcome, late, searched = self._search()
-        so_far = replace(
-            self.blank,
-            leaves=outcome.effort.leaves,
-            bounded=outcome.effort.bounded,
-            seconds=Seconds(searched, 0.0, 0.0),
-        )
+        return self._judged(outcome, replace(self.blank, seconds=Seconds(searched, 0.0, 0.0)), late)
+
+    def _judged(self, outcome: Outcome, so_far: Result, late: str | None = None) -> Result:
+        """What the checker makes of an outcome; `late` says why the search was cut short, or None."""
         from hybrid_ai.search import Claimed, Refuted
 
+        so_far = replace(so_far, leaves=outcome.effort.leaves, bounded=outcome.effort.bounded)
         if isinstance(outcome, Claimed):
             return self._judge_claim(outcome, so_far)
         if isinstance(outcome, Refuted):
@@ -278,18 +282,19 @@ class _Case:
                 return _unknown(so_far, f"{INTERRUPTED}; claimed, not checked", self.started)
             so_far = _checked(so_far, began)
         if answer.status == "rejected" and so_far.repairs == 0:
+            began = monotonic()
             repaired = _repaired(claimed, answer)
             if repaired is not None:
-                effort = repaired.effort
-                so_far = replace(so_far, repairs=1, leaves=effort.leaves, bounded=effort.bounded)
-                return self._judge_claim(repaired, so_far)
+                seconds = replace(so_far.seconds, search=so_far.seconds.search + monotonic() - began)
+                return self._judged(repaired, replace(so_far, repairs=1, seconds=seconds))
         if answer.status != "valid":
             return self._refused(answer, so_far, claimed.certificate)
         if answer.vacuous and not self.task.allow_vacuous:
             raise BadInput(self._empty("that is what the certificate shows"))
         shown: dict[str, Verdict] = dict.fromkeys(ARITHMETICS[answer.arithmetic], "proved")
         if claimed.missed is not None:
-            note = f"proved in real arithmetic alone; {claimed.missed}"
+            alone = f"proved in real arithmetic alone; {claimed.missed}"
+            note = alone if note is None else f"{alone}; {note}"
         so_far = replace(
             so_far,
             vacuous=answer.vacuous,
@@ -387,19 +392,23 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _repaired(claimed: Claimed, answer: CheckResult) -> Claimed | None:
-    """Another claim, the search having gone on from the node that was rejected; None where there is none."""
-    from hybrid_ai.search import Claimed
+def _repaired(claimed: Claimed, answer: CheckResult) -> Outcome | None:
+    """What the search ends with when it goes on from the node that was rejected; None where it cannot."""
+    from hybrid_ai.search import Claimed, Unknown
 
     place = re.match(r"tree (\d+), node (\d+)", answer.where)
     if place is None or claimed.repair is None:
         return None
     outcome = claimed.repair(int(place[1]), int(place[2]))
-    return replace(outcome, missed=claimed.missed) if isinstance(outcome, Claimed) else None
+    if isinstance(outcome, Claimed):
+        return replace(outcome, missed=claimed.missed)
+    # Out of time or boxes: then what has to be told is that the certificate was rejected.
+    return None if isinstance(outcome, Unknown) and outcome.reason != INTERRUPTED else outcome
 
 
 def _checked(so_far: Result, began: float) -> Result:
-    return replace(so_far, seconds=replace(so_far.seconds, check=monotonic() - began))
+    check = so_far.seconds.check + monotonic() - began
+    return replace(so_far, seconds=replace(so_far.seconds, check=check))
 
 
 @contextmanager

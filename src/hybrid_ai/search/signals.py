@@ -22,7 +22,7 @@ class _State:
 
     Attributes:
         in_kernel: whether the main thread is in a kernel now.
-        arrived: handlers to run with their signals, in the order of arrival.
+        arrived: handlers to run with their signals, in the order of arrival, and those that raised.
     """
 
     def __init__(self) -> None:
@@ -33,10 +33,13 @@ class _State:
         """The handler that runs another one now, or after the kernel."""
 
         def handle(number: int, frame: FrameType | None) -> None:
-            if self.in_kernel:
-                self.arrived.append((handler, number))
-            else:
+            waiting = (handler, number)
+            self.arrived.append(waiting)
+            if not self.in_kernel:
                 handler(number, frame)
+                # Not reached by a handler that raises: should its exception get lost, as Python's destructors
+                # and callbacks lose it, the handler runs once more after the next kernel.
+                self.arrived.remove(waiting)
 
         return handle
 
@@ -79,6 +82,8 @@ def handlers_wait_for_kernels() -> Iterator[None]:
         # A signal between two of these leaves handlers that pass on to those before: nothing is lost.
         for replaced, handler in before.items():
             signal.signal(replaced, handler)
+        # What still waits belongs to this context, which another handler has ended.
+        _STATE.arrived.clear()
 
 
 def uninterrupted(kernel: Callable[Parameters, Result]) -> Callable[Parameters, Result]:

@@ -128,6 +128,20 @@ def test_a_repair_that_is_rejected_again_is_our_failure(judge: Judge) -> None:
     assert (asked, result.repairs, result.exit_code) == ([(2, 13)], 1, 1)
 
 
+def test_a_repair_may_refute(judge: Judge) -> None:
+    """Then the search had been wrong, and the counterexample is what counts."""
+    point = tuple(Fraction(value) for value in (120, 50, 0, 0, "0.3"))
+    found = Refuted(point, (Fraction(2000),), EFFORT)
+    result = judge(Answers(PLACED, VALID), _repairing(found, [], leaves=300))
+    assert (result.verdict, result.repairs, result.failed) == ("refuted", 1, False)
+
+
+def test_a_repair_may_be_interrupted(judge: Judge) -> None:
+    outcome = Unknown("interrupted", EFFORT, limited=True)
+    result = judge(Answers(PLACED), _repairing(outcome, [], leaves=300))
+    assert (result.verdict, result.reason, result.failed) == ("unknown", "interrupted", False)
+
+
 @pytest.mark.parametrize("answer", [REJECTED, PLACED])
 def test_without_a_repair_the_rejection_stands(judge: Judge, answer: CheckResult) -> None:
     asked: list[tuple[int, int]] = []
@@ -182,7 +196,7 @@ def test_a_counterexample_whose_check_times_out_refutes_nothing(judge: Judge) ->
 
 @pytest.mark.parametrize("options", [{"arithmetic": "float16"}, {"backend": "cuda"}])
 def test_options_without_an_engine_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(BadInput, match="float16|no engine"):
+    with pytest.raises(BadInput, match=r"float16|no engine"):
         verify(MODEL, CLAIM, **options)
 
 

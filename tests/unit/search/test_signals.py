@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
 import random
 import signal
 import threading
@@ -12,7 +13,7 @@ from types import FrameType
 import pytest
 
 from hybrid_ai.search import Unknown
-from hybrid_ai.search.signals import handlers_wait_for_kernels, uninterrupted
+from hybrid_ai.search.signals import _STATE, handlers_wait_for_kernels, uninterrupted
 from tests.unit.search.problems import hard, search
 
 
@@ -71,6 +72,28 @@ def test_the_handlers_of_before_are_back(heard: list[str]) -> None:
         assert signal.getsignal(signal.SIGUSR1) is not before[signal.SIGUSR1]
         raise Alarm
     assert {number: signal.getsignal(number) for number in signal.valid_signals()} == before
+
+
+def test_an_exception_that_got_lost_is_raised_again(heard: list[str]) -> None:
+    with pytest.raises(Alarm), handlers_wait_for_kernels():
+        with contextlib.suppress(Alarm):  # as a destructor does
+            signal.raise_signal(signal.SIGUSR2)
+        uninterrupted(_kernel)(heard)
+    assert heard == ["two", "in", "out", "two"]
+
+
+def test_a_handler_that_returns_runs_once(heard: list[str]) -> None:
+    with handlers_wait_for_kernels():
+        signal.raise_signal(signal.SIGUSR1)
+        uninterrupted(_kernel)(heard)
+    assert heard == ["one", "in", "out"]
+
+
+def test_what_still_waits_ends_with_the_context(heard: list[str]) -> None:
+    with handlers_wait_for_kernels():
+        _STATE.arrived.append((lambda number, frame: heard.append("late"), signal.SIGUSR1))
+    uninterrupted(_kernel)(heard)
+    assert heard == ["in", "out"]
 
 
 def test_other_threads_change_nothing(heard: list[str]) -> None:
