@@ -34,7 +34,7 @@ def _combined(op: Operation, values: Sequence[Tensor], factors: Sequence[Fractio
 def _sum(op: Operation, left: Tensor, right: Tensor, sign: Fraction) -> Tensor:
     """left + sign right."""
     result = _combined(op, [left, right], [ONE, sign])
-    return replace(result, cost=float32.summed(left.cost, right.cost))
+    return replace(result, cost=float32.summed(left.cost, right.cost), scaling=float32.NO_SCALE)
 
 
 def add(op: Operation) -> Tensor:
@@ -59,7 +59,10 @@ def _scaled(op: Operation, left: Tensor, right: Tensor) -> Tensor:
         for form, by in pairs
     ]
     result = tensors.derived([value, factors], shape, forms)
-    return replace(result, cost=float32.multiplied(value.cost, factors.cost))
+    scaling = value.scaling
+    if not value.constant:
+        scaling = float32.scaled(scaling, factors.cost, [form.constant for form in factors.forms])
+    return replace(result, cost=float32.multiplied(value.cost, factors.cost), scaling=scaling)
 
 
 def multiply(op: Operation) -> Tensor:
@@ -108,12 +111,18 @@ def _product(op: Operation, left: Tensor, right: Tensor) -> Tensor:
     ]
     cost = float32.contracted(left.cost, right.cost, inner)
     result = tensors.derived([left, right], shape, forms)
-    return replace(result, contracted=not left.constant, cost=cost)
+    return replace(result, contracted=not left.constant, cost=cost, scaling=float32.NO_SCALE)
 
 
 def _factor(op: Operation, index: int) -> Tensor:
     """An operand of a contraction, cut if its forms already went through one."""
-    return op.cut(index) if op.value(index).contracted else op.value(index)
+    value = op.value(index)
+    if not value.contracted:
+        return value
+    # A runtime may hold the group without its last factors and apply them after the contraction.
+    group = replace(op.cut(index), cost=float32.scaled_group(value.scaling))
+    op.values[op.input_names[index]] = group
+    return group
 
 
 def matmul(op: Operation) -> Tensor:
@@ -151,8 +160,10 @@ def _times(op: Operation, value: Tensor, factor: Fraction) -> Tensor:
     if factor == 1:
         _check_elements(op, [value])
         return value
-    cost = float32.multiplied(value.cost, float32.constants([factor]))
-    return replace(_combined(op, [value], [factor]), cost=cost)
+    factors = float32.constants([factor])
+    scaling = float32.scaled(value.scaling, factors, [factor])
+    result = _combined(op, [value], [factor])
+    return replace(result, cost=float32.multiplied(value.cost, factors), scaling=scaling)
 
 
 def relu(op: Operation) -> Tensor:
@@ -167,14 +178,24 @@ def leaky_relu(op: Operation) -> Tensor:
     after = op.builder.append(before, relu=True)
     # One product is computed, whichever side the element is on.
     cost = float32.Cost(1, 2, 2 * (float32.gain_of([slope]) + float32.gain_of([1 - slope])))
-    return replace(_combined(op, [before, after], [slope, 1 - slope]), contracted=False, cost=cost)
+    return replace(
+        _combined(op, [before, after], [slope, 1 - slope]),
+        contracted=False,
+        cost=cost,
+        scaling=float32.NO_SCALE,
+    )
 
 
 def _affine(op: Operation, tensor: Tensor, factor: Fraction, shift: Fraction) -> Tensor:
     """factor times tensor plus shift, as a tensor that is not contracted."""
     constant = Tensor((), tensor.element, (Form({}, shift),), constant=True)
     cost = float32.shifted(tensor.cost, shift)
-    return replace(_combined(op, [tensor, constant], [factor, ONE]), contracted=False, cost=cost)
+    return replace(
+        _combined(op, [tensor, constant], [factor, ONE]),
+        contracted=False,
+        cost=cost,
+        scaling=float32.NO_SCALE,
+    )
 
 
 def clip(op: Operation) -> Tensor:

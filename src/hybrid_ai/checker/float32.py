@@ -77,8 +77,34 @@ def inverted(a: Cost, numbers: Iterable[Fraction]) -> Cost:
 
 
 def contracted(a: Cost, b: Cost, length: int) -> Cost:
-    """A sum of `length` products."""
-    return _capped(length * a.terms * b.terms, a.degree + b.degree, 2 * length * a.gain * b.gain)
+    """A sum of `length` products; an empty sum counts as one."""
+    return _capped(
+        max(length, 1) * a.terms * b.terms, a.degree + b.degree, 2 * max(length, 1) * a.gain * b.gain
+    )
+
+
+class Scale(NamedTuple):
+    """The last factors of a tensor, which a runtime may apply after the next contraction: their number (a
+    division counts two), and a bound of the size of their product and of its inverse.
+    """
+
+    degree: int
+    gain: int
+
+
+NO_SCALE = Scale(0, 1)
+
+
+def scaled(a: Scale, factors: Cost, numbers: Iterable[Fraction]) -> Scale:
+    """With one more factor for each element, of the cost `factors`."""
+    sizes = [abs(number) for number in numbers]
+    gain = _MOST_GAIN if 0 in sizes else gain_of([max(sizes), 1 / min(sizes)])
+    return Scale(min(a.degree + factors.degree, MOST_ROUNDINGS + 2), min(a.gain * gain, _MOST_GAIN))
+
+
+def scaled_group(scale: Scale) -> Cost:
+    """An element of a group that a runtime may hold without its last factors."""
+    return _capped(1, 1 + scale.degree, scale.gain)
 
 
 def shifted(a: Cost, shift: Fraction) -> Cost:

@@ -12,7 +12,7 @@ from fractions import Fraction
 from itertools import repeat
 from typing import NamedTuple
 
-from hybrid_ai.checker.float32 import EXACT, Cost, constants, joined
+from hybrid_ai.checker.float32 import EXACT, NO_SCALE, Cost, Scale, constants, joined
 from hybrid_ai.checker.protobuf import Message
 from hybrid_ai.checker.rejected import Malformed, Unsupported, refuse_if
 
@@ -61,7 +61,7 @@ class Form(NamedTuple):
 
 @dataclass(frozen=True)
 class Tensor:
-    """Shape, ONNX element type and forms; `contracted` and `cost` are those of section 3 of the format."""
+    """Shape, ONNX element type and forms; `contracted`, `cost` and `scaling` are those of section 3."""
 
     shape: tuple[int, ...]
     element: int
@@ -69,6 +69,7 @@ class Tensor:
     constant: bool = False
     contracted: bool = False
     cost: Cost = EXACT
+    scaling: Scale = NO_SCALE
 
 
 def element_name(element: int) -> str:
@@ -128,7 +129,8 @@ def derived(operands: Sequence[Tensor], shape: Sequence[int], forms: Iterable[Fo
     constant = all(operand.constant for operand in operands)
     contracted = any(operand.contracted for operand in operands)
     cost = joined(operand.cost for operand in operands)
-    return Tensor(tuple(shape), operands[0].element, tuple(forms), constant, contracted, cost)
+    scaling = Scale(*(max(values) for values in zip(*(operand.scaling for operand in operands), strict=True)))
+    return Tensor(tuple(shape), operands[0].element, tuple(forms), constant, contracted, cost, scaling)
 
 
 def _short(number: Fraction, where: str) -> Fraction:

@@ -12,7 +12,7 @@ import numpy as np
 from . import exact, forms
 from .call import Call, Row
 from .forms import Constant, Forms, Value
-from .rounding import Cost, shifted
+from .rounding import NO_SCALE, Cost, shifted
 
 # ONNX gives 0.01 as a float32.
 _LEAKY_DEFAULT: float = struct.unpack("<f", struct.pack("<f", 0.01))[0]
@@ -39,7 +39,7 @@ def leaky_relu(call: Call) -> tuple[Value, ...]:
     result = forms.add(forms.scale(z, slopes[0]), forms.scale(h, slopes[1]))
     # One product is computed, whichever side the element is on.
     cost = Cost(1, 2, 2 * sum(slope.cost.gain for slope in slopes))
-    return (replace(result, contracted=False, cost=cost),)
+    return (replace(result, contracted=False, cost=cost, scaling=NO_SCALE),)
 
 
 def _filled(value: Fraction, like: Forms) -> Constant:

@@ -21,7 +21,20 @@ from . import exact
 from .errors import TooLarge
 from .exact import Exact
 from .limits import MAX_ELEMENTS, MAX_TERMS
-from .rounding import EXACT, UNBOUNDED, Cost, added, contracted, inverted, joined, multiplied, shifted
+from .rounding import (
+    EXACT,
+    MOST_GAIN,
+    NO_SCALE,
+    UNBOUNDED,
+    Cost,
+    Scale,
+    added,
+    contracted,
+    inverted,
+    joined,
+    multiplied,
+    shifted,
+)
 
 Shape = tuple[int, ...]
 Indices = NDArray[np.int64]
@@ -70,7 +83,7 @@ class Forms:
 
     over the terms t with row[t] == i. Terms are sorted by row, then variable, without repetition or zero.
     `contracted` says that they went through a contraction since the last stage. size: the size forms, None
-    where they are the absolute values; cost: what a float32 execution may change.
+    where they are the absolute values; cost: what a float32 execution may change; scaling: the last factors.
     """
 
     shape: Shape
@@ -82,6 +95,7 @@ class Forms:
     contracted: bool
     size: Forms | None = None
     cost: Cost = EXACT
+    scaling: Scale = NO_SCALE
 
     @property
     def count(self) -> int:
@@ -190,6 +204,10 @@ def join(parts: Sequence[Forms]) -> Forms:
         any(part.contracted for part in parts),
         None if simple else join([replace(part.magnitude, size=None) for part in parts]),
         joined(*(part.cost for part in parts)),
+        Scale(
+            max(part.scaling.degree for part in parts),
+            max(part.scaling.gain for part in parts),
+        ),
     )
 
 
@@ -202,7 +220,18 @@ def scale(forms: Forms, factor: Constant) -> Forms:
     """Return forms times factor, one factor per element."""
     simple = forms.size is None and factor.size is None
     size = None if simple else _scaled(forms.magnitude, factor.magnitude)
-    return replace(_scaled(forms, factor.values), size=size, cost=multiplied(forms.cost, factor.cost))
+    return replace(
+        _scaled(forms, factor.values),
+        size=size,
+        cost=multiplied(forms.cost, factor.cost),
+        scaling=forms.scaling.times(factor.computed.degree, _span(factor)),
+    )
+
+
+def _span(factor: Constant) -> int:
+    """Bounds the size of each element and of its inverse."""
+    least, largest = np.min(np.abs(factor.values)), np.max(np.abs(factor.values))
+    return MOST_GAIN if least == 0 else math.ceil(max(Fraction(largest), 1 / Fraction(least)))
 
 
 def _scaled(forms: Forms, factor: Exact) -> Forms:
@@ -214,8 +243,12 @@ def _scaled(forms: Forms, factor: Exact) -> Forms:
 def divide(forms: Forms, divisor: Constant) -> Forms:
     """Return forms divided by divisor, one non-zero divisor per element."""
     size = None if forms.size is None else _divided(forms.size, np.abs(divisor.values))
+    inverse = inverse_cost(divisor)
     return replace(
-        _divided(forms, divisor.values), size=size, cost=multiplied(forms.cost, inverse_cost(divisor))
+        _divided(forms, divisor.values),
+        size=size,
+        cost=multiplied(forms.cost, inverse),
+        scaling=forms.scaling.times(inverse.degree, _span(divisor)),
     )
 
 
@@ -234,12 +267,13 @@ def inverse_cost(divisor: Constant) -> Cost:
 
 def add_constant(forms: Forms, addend: Constant) -> Forms:
     """Return forms plus a constant, one per element."""
-    return replace(_with_constant(forms, addend), cost=added(forms.cost, addend.cost))
+    return replace(_with_constant(forms, addend), cost=added(forms.cost, addend.cost), scaling=NO_SCALE)
 
 
 def shift(forms: Forms, addend: Constant) -> Forms:
     """The same where no runtime computes the sum, which is exact."""
-    return replace(_with_constant(forms, addend), cost=shifted(forms.cost, addend.cost.gain))
+    cost = shifted(forms.cost, addend.cost.gain)
+    return replace(_with_constant(forms, addend), cost=cost, scaling=NO_SCALE)
 
 
 def _with_constant(forms: Forms, addend: Constant) -> Forms:

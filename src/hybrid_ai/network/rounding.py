@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MOST_ROUNDINGS = 2**16  # beyond it nothing is claimed about float32
+MOST_GAIN = 2**200  # far beyond float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ UNBOUNDED = Cost(MOST_ROUNDINGS + 2)
 
 def _capped(terms: int, degree: int, gain: int) -> Cost:
     # Beyond these nothing is claimed, and the numbers need not grow without end.
-    return Cost(min(terms, MOST_ROUNDINGS + 2), min(degree, MOST_ROUNDINGS + 2), min(gain, 2**200))
+    return Cost(min(terms, MOST_ROUNDINGS + 2), min(degree, MOST_ROUNDINGS + 2), min(gain, MOST_GAIN))
 
 
 def joined(*costs: Cost) -> Cost:
@@ -63,8 +64,31 @@ def inverted(divisor: Cost, gain: int) -> Cost:
 
 
 def contracted(a: Cost, b: Cost, length: int) -> Cost:
-    """A sum of `length` products."""
+    """A sum of `length` products, at least one."""
     return _capped(length * a.terms * b.terms, a.degree + b.degree, 2 * length * a.gain * b.gain)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The last factors of a tensor, which a runtime may apply after the next contraction.
+
+    degree: how many, a division counting one more; gain: bounds the size of their product and of its inverse.
+    """
+
+    degree: int = 0
+    gain: int = 1
+
+    def times(self, degree: int, gain: int) -> Scale:
+        """With more factors."""
+        return Scale(min(self.degree + degree, MOST_ROUNDINGS + 2), min(self.gain * gain, MOST_GAIN))
+
+
+NO_SCALE = Scale()
+
+
+def scaled_group(scale: Scale) -> Cost:
+    """An element of a group that a runtime may hold without its last factors."""
+    return _capped(1, 1 + scale.degree, scale.gain)
 
 
 def shifted(a: Cost, gain: int) -> Cost:

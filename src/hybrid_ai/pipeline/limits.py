@@ -20,6 +20,7 @@ LONGEST_TIMEOUT = 1e8
 # A reserve can't turn a late claim into a proof, it only keeps the whole within its time: so it is short.
 RESERVED_SHARE = 0.1
 LONGEST_RESERVE = 2.0
+RING_AGAIN = 0.5
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ def alarm_at(deadline: float) -> Iterator[Alarm]:
 
     started = monotonic()
     previous = signal.signal(signal.SIGALRM, ring)
-    left, interval = signal.setitimer(signal.ITIMER_REAL, max(deadline - started, 1e-3))
+    # It rings again: Python's destructors and callbacks lose what is raised in them.
+    left, interval = signal.setitimer(signal.ITIMER_REAL, max(deadline - started, 1e-3), RING_AGAIN)
     try:
         yield alarm
     finally:
