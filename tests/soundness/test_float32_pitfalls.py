@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from decimal import getcontext
 from time import monotonic
 from typing import Any
 
@@ -18,6 +19,7 @@ from hybrid_ai.search import Budget, Claimed, Unknown, run_search
 from hybrid_ai.spec import read_vnnlib
 
 BIG = 2.0**24
+getcontext().prec = 200
 
 
 def _single(*values: float) -> np.ndarray[Any, Any]:

@@ -34,7 +34,10 @@ def _combined(op: Operation, values: Sequence[Tensor], factors: Sequence[Fractio
 def _sum(op: Operation, left: Tensor, right: Tensor, sign: Fraction) -> Tensor:
     """left + sign right."""
     result = _combined(op, [left, right], [ONE, sign])
-    return replace(result, cost=float32.summed(left.cost, right.cost), scaling=float32.NO_SCALE)
+    # Runtimes leave out a sum with zero.
+    kept = any(part.constant and not any(form.constant for form in part.forms) for part in (left, right))
+    scaling = result.scaling if kept else float32.NO_SCALE
+    return replace(result, cost=float32.summed(left.cost, right.cost), scaling=scaling)
 
 
 def add(op: Operation) -> Tensor:
@@ -116,13 +119,7 @@ def _product(op: Operation, left: Tensor, right: Tensor) -> Tensor:
 
 def _factor(op: Operation, index: int) -> Tensor:
     """An operand of a contraction, cut if its forms already went through one."""
-    value = op.value(index)
-    if not value.contracted:
-        return value
-    # A runtime may hold the group without its last factors and apply them after the contraction.
-    group = replace(op.cut(index), cost=float32.scaled_group(value.scaling))
-    op.values[op.input_names[index]] = group
-    return group
+    return op.cut(index) if op.value(index).contracted else op.value(index)
 
 
 def matmul(op: Operation) -> Tensor:

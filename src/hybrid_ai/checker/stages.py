@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from hybrid_ai.checker.float32 import EXACT, Cost, is_computed
+from hybrid_ai.checker.float32 import EXACT, Cost, is_computed, scaled_group
 from hybrid_ai.checker.rejected import Unsupported, refuse_if
 from hybrid_ai.checker.tensors import Form, Tensor, Terms
 
@@ -110,7 +110,10 @@ class StageBuilder:
 
     def cut(self, tensor: Tensor) -> Tensor:
         """The tensor as a plain group, through a linear stage unless it is plain already."""
-        return tensor if self.plain_group(tensor) is not None else self.append(tensor, relu=False)
+        if self.plain_group(tensor) is not None:
+            return tensor
+        # A runtime may hold the group without its last factors and apply them after a contraction.
+        return replace(self.append(tensor, relu=False), cost=scaled_group(tensor.scaling))
 
 
 def repeated(network: Network, times: int) -> Network:

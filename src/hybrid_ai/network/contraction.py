@@ -23,14 +23,14 @@ from .forms import (
     moved,
     take,
 )
-from .rounding import contracted, scaled_group
+from .rounding import contracted
 
 
 def _fresh(call: Call, position: int, value: Forms) -> Forms:
     """Return the tensor ready for a contraction: cut if its forms went through one already."""
     if not value.contracted:
         return value
-    group = replace(call.stages.cut(value), cost=scaled_group(value.scaling))
+    group = call.stages.cut(value)
     call.hold(position, group)
     return group
 

@@ -267,7 +267,9 @@ def inverse_cost(divisor: Constant) -> Cost:
 
 def add_constant(forms: Forms, addend: Constant) -> Forms:
     """Return forms plus a constant, one per element."""
-    return replace(_with_constant(forms, addend), cost=added(forms.cost, addend.cost), scaling=NO_SCALE)
+    # Runtimes leave out a sum with zero.
+    scaling = NO_SCALE if np.any(addend.values != 0) else forms.scaling
+    return replace(_with_constant(forms, addend), cost=added(forms.cost, addend.cost), scaling=scaling)
 
 
 def shift(forms: Forms, addend: Constant) -> Forms:

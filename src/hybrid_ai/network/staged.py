@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Literal
@@ -15,7 +15,7 @@ from .errors import TooLarge
 from .exact import Exact, Integers
 from .forms import Forms, Shape, plain
 from .limits import MAX_STAGE_ENTRIES
-from .rounding import EXACT, Cost
+from .rounding import EXACT, Cost, scaled_group
 
 Kind = Literal["linear", "relu"]
 
@@ -210,7 +210,10 @@ class StageBuilder:
 
     def cut(self, forms: Forms) -> Forms:
         """Return the tensor as a group, appending a linear stage unless it is one already."""
-        return forms if self.plain_group(forms) is not None else self.append("linear", forms)
+        if self.plain_group(forms) is not None:
+            return forms
+        # A runtime may hold the group without its last factors and apply them after a contraction.
+        return replace(self.append("linear", forms), cost=scaled_group(forms.scaling))
 
     def finish(self, output: Forms) -> StagedNetwork:
         """Return the network whose output is the given tensor."""

@@ -102,6 +102,10 @@ def alarm_at(deadline: float) -> Iterator[Alarm]:
     left, interval = signal.setitimer(signal.ITIMER_REAL, max(deadline - started, 1e-3), RING_AGAIN)
     try:
         yield alarm
+    except Exception as error:
+        if alarm.rang:  # as what it rang in has turned it into an error of its own
+            raise TimeUp from error
+        raise
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
