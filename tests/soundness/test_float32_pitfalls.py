@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from decimal import getcontext
+from decimal import Decimal, getcontext
+from fractions import Fraction
 from time import monotonic
 from typing import Any
 
@@ -136,3 +137,71 @@ def test_what_vanishes_from_the_form_is_computed_all_the_same(name: str) -> None
             with pytest.raises(Rejected):
                 check(data, claim, relabelled, engine=engine)
     assert isinstance(ask("float32"), Unknown)
+
+
+def test_a_sum_of_nothing_is_computed_all_the_same() -> None:
+    """max(x 2^100 (e . e) + 1, 0) with vectors e of length zero: infinity times zero in float32."""
+    nodes = [
+        _node("MatMul", "e e", "z"), _node("Mul", "x c", "t"), _node("Mul", "t z", "u"),
+        _node("Add", "u o", "w"), _node("Relu", "w", "y"),
+    ]  # fmt: skip
+    data = _model(nodes, {"e": _single(), "c": _single(2.0**100), "o": _single(1.0)})
+    _require_rejected(data, _claim(1e29, 1.0000001e29, "(<= Y_0 0.5)"))
+
+
+def _require_rejected(data: bytes, claim: bytes) -> None:
+    """One leaf that closes by row 0 is no proof in float32 or both, though it is one in real arithmetic."""
+    digests = hashlib.sha256(data).digest() + hashlib.sha256(claim).digest()
+    for engine in ("fast", "exact"):
+        for arithmetic in (1, 2, 3):
+            certificate = b"HYBRAICE\x01" + bytes([arithmetic]) + b"\x01" + digests + b"\x01\x02\x50\x00"
+            if arithmetic == 1:
+                assert check(data, claim, certificate, engine=engine).status == "valid"
+            else:
+                with pytest.raises(Rejected):
+                    check(data, claim, certificate, engine=engine)
+
+
+def _moved(names: str) -> bytes:
+    """Mul by a scale before a MatMul with two outputs; between them what the names say."""
+    nodes = [_node("MatMul", "x v", "a"), _node("Add", "a b", "z"), _node("Mul", "z s", "t")]
+    if names == "read by LeakyRelu":
+        nodes += [_node("LeakyRelu", "t", "l", alpha=0.5), _node("MatMul", "t w", "p")]
+        nodes += [_node("Concat", "p l", "y", axis=1)]
+    elif names == "plus zero":
+        nodes += [_node("Add", "t o", "u"), _node("MatMul", "u w", "y")]
+    else:
+        nodes += [_node("MatMul", "t w", "y")]
+    weights = np.array([AWKWARD[2:]], np.float32)
+    constants = {"v": np.ones((1, 1), np.float32), "b": _single(AWKWARD[0] - 1.0), "w": weights}
+    return _model(nodes, {**constants, "s": np.array(AWKWARD[1], np.float32), "o": np.array(0, np.float32)})
+
+
+def _awkward() -> tuple[float, float, float, float]:
+    """z, s, w2, w3 in [1, 2) for which w3 ((z w2) s) - w2 ((z w3) s) rounds far from zero."""
+    z, s, a, b = np.random.default_rng(5).uniform(1, 2, (4, 100_000)).astype(np.float32)
+    wide = [part.astype(np.float64) for part in (a, b, (z * a) * s, (z * b) * s)]
+    best = int(np.argmax((wide[1] * wide[2] - wide[0] * wide[3]) / (wide[0] * wide[1] * z * s)))
+    return float(z[best]), float(s[best]), float(a[best]), float(b[best])
+
+
+AWKWARD = _awkward()
+
+
+def _decimal(value: Fraction) -> str:
+    """All digits of a dyadic rational."""
+    return format(Decimal(value.numerator) / Decimal(value.denominator), "f")
+
+
+@pytest.mark.parametrize("names", ["alone", "read by LeakyRelu", "plus zero"])
+def test_a_scale_that_a_runtime_applies_later(names: str) -> None:
+    """What ONNX Runtime computes at its default level lies beyond what both products in turn may change."""
+    z, s, a, b = map(Fraction, AWKWARD)
+    single = [np.float32(value) for value in AWKWARD]
+    y = [Fraction(float((single[0] * weight) * single[1])) for weight in single[2:]]
+    limit = (b * y[0] - a * y[1]) * Fraction(999, 1000)
+    assert limit > 3 * z * s * a * b / 2**24
+    declared = "".join(f"(declare-const Y_{k} Real)" for k in range(3 if names == "read by LeakyRelu" else 2))
+    row = f"(>= (- (* {_decimal(b)} Y_0) (* {_decimal(a)} Y_1)) {_decimal(limit)})"
+    claim = f"(declare-const X_0 Real){declared}(assert (>= X_0 1))(assert (<= X_0 1))(assert {row})"
+    _require_rejected(_moved(names), claim.encode())
