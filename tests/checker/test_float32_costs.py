@@ -145,19 +145,19 @@ COSTS: dict[str, tuple[list[int], list[Any], dict[str, Any], list[tuple[int, int
         [1, 4],
         [node("Mul", "x c", "a"), node("LeakyRelu", "a", alpha=0.25)],
         {"c": f32(2)},
-        [(1, 2, 4), (1, 2, 2), (1, 2, 4)],
+        [(1, 2, 4), (1, 3, 2), (1, 2, 4)],
     ),
     "MatMul of what a factor was the last to change": (
         [1, 4],
         [node("MatMul", "x u", "a"), node("Div", "a c", "b"), node("MatMul", "b w")],
         {"u": np.eye(4, dtype=np.float32), "c": f32(4), "w": W43},
-        [(4, 4, 64), (4, 4, 64)],
+        [(4, 4, 64), (4, 6, 64)],
     ),
     "a sum with zero between them": (
         [1, 4],
         [node("MatMul", "x u", "a"), node("Mul", "a c", "b"), node("Add", "b o", "d"), node("MatMul", "d w")],
         {"u": np.eye(4, dtype=np.float32), "c": f32(4), "o": f32(0), "w": W43},
-        [(5, 3, 65), (4, 3, 64)],
+        [(5, 3, 65), (4, 4, 64)],
     ),
     "a sum with something between them": (
         [1, 4],

@@ -103,8 +103,11 @@ def scaled(a: Scale, factors: Cost, numbers: Iterable[Fraction]) -> Scale:
 
 
 def scaled_group(scale: Scale) -> Cost:
-    """An element of a group that a runtime may hold without its last factors."""
-    return _capped(1, 1 + scale.degree, scale.gain)
+    """An element of a group that a runtime may hold without its last factors.
+
+    Each counts twice: once applied later, and once because others may read the element with it rounded in.
+    """
+    return _capped(1, 1 + 2 * scale.degree, scale.gain)
 
 
 def shifted(a: Cost, shift: Fraction) -> Cost:
