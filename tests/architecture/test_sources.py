@@ -21,10 +21,18 @@ CHECKER_BUDGETS = {
     "readers and rules": 1775,
     "float32 rules": 300,
     "VNN-LIB 2.0": 300,
-    "engines": 850,
+    "engines": 900,
     "program": 275,
 }
-CHECKER_ENGINES = {"exact.py", "fast.py", "packed.py"}
+CHECKER_ENGINES = {
+    "exact.py",
+    "exact_lines.py",
+    "exact_network.py",
+    "fast.py",
+    "fast_lines.py",
+    "fast_network.py",
+    "packed.py",
+}
 CHECKER_PARTS = {"float32.py": "float32 rules", "vnnlib2_reader.py": "VNN-LIB 2.0"}
 CHECKER_PROGRAM = {"__init__.py", "__main__.py", "check.py", "counterexample.py", "rejected.py"}
 DOCUMENTED = ("spec", "network", "certificate", "checker", "pipeline")

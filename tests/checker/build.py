@@ -6,8 +6,10 @@ from hashlib import sha256
 from itertools import pairwise
 
 from hybrid_ai.checker.decode import TIGHTEN_ALL, Reader, Tighten
-from hybrid_ai.checker.exact import ExactEngine, ExactNetwork
-from hybrid_ai.checker.fast import FastEngine, FastNetwork
+from hybrid_ai.checker.exact import ExactEngine
+from hybrid_ai.checker.exact_network import ExactNetwork
+from hybrid_ai.checker.fast import FastEngine
+from hybrid_ai.checker.fast_network import FastNetwork
 from hybrid_ai.checker.grid import Grid, make_grid
 from hybrid_ai.checker.property_form import Atom, Polytope
 from hybrid_ai.checker.rules import CloseWork, Form, Tally, TightenWork, check_tree

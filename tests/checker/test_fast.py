@@ -8,8 +8,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from hybrid_ai.checker import fast
+from hybrid_ai.checker import fast, fast_network
 from hybrid_ai.checker.decode import TIGHTEN_ALL
+from hybrid_ai.checker.fast_lines import relax
+from hybrid_ai.checker.fast_network import SMALLEST, FastNetwork, outward, require_rounding_to_nearest
 from hybrid_ai.checker.rejected import Rejected
 from hybrid_ai.checker.rules import CloseWork, TightenWork
 from tests.checker import build as b
@@ -26,11 +28,11 @@ def test_other_rounding_modes_are_refused(mode: int) -> None:
     assert library.fesetround(mode) == 0
     try:
         with pytest.raises(Rejected) as caught:
-            fast.require_rounding_to_nearest()
+            require_rounding_to_nearest()
     finally:
         library.fesetround(0)
     assert caught.value.rule == "rounding"
-    fast.require_rounding_to_nearest()
+    require_rounding_to_nearest()
 
 
 @pytest.mark.parametrize("value", [2.0**101, -(2.0**101), 2.0**-202, -(2.0**-202)])
@@ -40,12 +42,12 @@ def test_weights_out_of_range_are_refused(value: float, where: str) -> None:
         1, b.stage(True, {0: [[value if where == "weight" else 1]]}, [0 if where == "weight" else value])
     )
     with pytest.raises(Rejected, match=f"range: {where}"):
-        fast.FastNetwork(net)
+        FastNetwork(net)
 
 
 @pytest.mark.parametrize("value", [2.0**99, -(2.0**99), 2.0**-199, 0.0])
 def test_weights_in_range_are_read(value: float) -> None:
-    assert fast.FastNetwork(b.network(1, b.stage(True, {0: [[value]]}, [value]))).stages[0].bias[0] == value
+    assert FastNetwork(b.network(1, b.stage(True, {0: [[value]]}, [value]))).stages[0].bias[0] == value
 
 
 @pytest.mark.parametrize(
@@ -72,27 +74,33 @@ def test_boxes_out_of_range(bounds: tuple[b.Number, b.Number]) -> None:
 def test_root_bounds_are_rounded_outward() -> None:
     for text in ("1/10", "-1/10", "1/3", "-2/3", "1/7", "3", "0"):
         value = Fraction(text)
-        assert Fraction(fast._outward(value, False)) <= value <= Fraction(fast._outward(value, True))
-        assert fast._outward(value, True) - fast._outward(value, False) <= 2.0**-52
+        assert Fraction(outward(value, False)) <= value <= Fraction(outward(value, True))
+        assert outward(value, True) - outward(value, False) <= 2.0**-52
     tiny = Fraction(1, 2**1200)
-    assert (fast._outward(tiny, False), fast._outward(tiny, True)) == (0.0, fast.SMALLEST)
-    assert (fast._outward(-tiny, False), fast._outward(-tiny, True)) == (-fast.SMALLEST, 0.0)
+    assert (outward(tiny, False), outward(tiny, True)) == (
+        0.0,
+        SMALLEST,
+    )
+    assert (outward(-tiny, False), outward(-tiny, True)) == (
+        -SMALLEST,
+        0.0,
+    )
 
 
 def test_ends_of_the_range_are_inside(monkeypatch: pytest.MonkeyPatch) -> None:
     for value in (Fraction(2) ** 100, -(Fraction(2) ** 100), Fraction(1, 2**200), -Fraction(1, 2**200)):
-        assert fast._outward(value, False) == fast._outward(value, True) == value
+        assert outward(value, False) == outward(value, True) == value
     trial = b.Bounds("fast", RAMP, [(-1, 1)])
     trial.restrict(0, 2**100, upper=True)
     assert trial.neurons() == [(None, 2**100)]
     wide = b.network(1, b.stage(True, {0: [[1], [1]]}, [0, 0]), b.stage(True, {1: [[1, 1]]}, [0]))
     for name in ("MAX_DIMENSION", "MAX_STAGES"):
-        monkeypatch.setattr(fast, name, 2)
-        assert len(fast.FastNetwork(wide).stages) == 2
-        monkeypatch.setattr(fast, name, 1)
+        monkeypatch.setattr(fast_network, name, 2)
+        assert len(FastNetwork(wide).stages) == 2
+        monkeypatch.setattr(fast_network, name, 1)
         with pytest.raises(Rejected, match="range: model"):
-            fast.FastNetwork(wide)
-        monkeypatch.setattr(fast, name, 2)
+            FastNetwork(wide)
+        monkeypatch.setattr(fast_network, name, 2)
 
 
 @pytest.mark.parametrize("constant", ["1/3", "2/3", "1/7", "-1/3", "-2/3", "5/7"])
@@ -108,8 +116,8 @@ def test_upper_lines_are_above_relu_at_both_ends() -> None:
     source = random.Random(3)
     ends = [(-source.random() * 2.0 ** source.randint(-40, 40), source.random() + 0.01) for _ in range(500)]
     lower, upper = (np.array([[pair[end] for pair in ends]]) for end in (0, 1))
-    stage = fast.FastNetwork(b.network(1, b.stage(True, {0: [[1]] * 500}, [0] * 500))).stages[0]
-    lines = fast._relax(lower, upper, np.zeros((1, 500)), stage, [()]).lines
+    stage = FastNetwork(b.network(1, b.stage(True, {0: [[1]] * 500}, [0] * 500))).stages[0]
+    lines = relax(lower, upper, np.zeros((1, 500)), stage, [()]).lines
     assert lines is not None
     for (low, high), slope, intercept in zip(ends, lines.upper_slope[0], lines.upper_charge[0], strict=True):
         slope, intercept = Fraction(slope), Fraction(intercept)

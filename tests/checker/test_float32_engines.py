@@ -7,7 +7,9 @@ from fractions import Fraction
 import pytest
 
 from hybrid_ai.checker.decode import Tighten
-from hybrid_ai.checker.exact import ExactEngine, ExactNetwork, _change
+from hybrid_ai.checker.exact import ExactEngine
+from hybrid_ai.checker.exact_lines import change_of
+from hybrid_ai.checker.exact_network import ExactNetwork
 from hybrid_ai.checker.float32 import MOST_ROUNDINGS, Cost
 from hybrid_ai.checker.rejected import Rejected
 from hybrid_ai.checker.rules import CloseWork
@@ -299,7 +301,7 @@ def test_what_the_exact_engine_rounds_enlarges_the_change(seed: int) -> None:
     box = [(Fraction(-end, 2**52), Fraction(0)) for end in ends]
     expected = [value * 2**52 for value in reference.deviation(stage, {0: box})]
     for lower, upper in (([-end for end in ends], [0] * 3), ([0] * 3, ends)):
-        found = _change(prepared, [lower], [upper], 52)
+        found = change_of(prepared, [lower], [upper], 52)
         for value, exact in zip(found, expected, strict=True):
             assert exact <= value <= exact * (1 + Fraction(1, 10**9)) + 1
 

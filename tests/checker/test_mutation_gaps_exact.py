@@ -5,8 +5,10 @@ from fractions import Fraction
 
 import pytest
 
-from hybrid_ai.checker import exact, packed
+from hybrid_ai.checker import exact, exact_lines, exact_network, packed
 from hybrid_ai.checker.decode import Tighten
+from hybrid_ai.checker.exact_lines import ACTIVE, SLOPE_BITS, Bound, lower_slope, relax, substitute
+from hybrid_ai.checker.exact_network import MAX_ENTRIES, ExactNetwork
 from hybrid_ai.checker.packed import PackedVectors
 from hybrid_ai.checker.rejected import Rejected
 from hybrid_ai.checker.rules import CloseWork
@@ -20,7 +22,7 @@ COARSE = 2
 def coarse(monkeypatch: pytest.MonkeyPatch, net: b.Network, box: list[tuple[Fraction, Fraction]]) -> b.Bounds:
     """The exact engine on quarters, with coefficients and slopes on eighths."""
     monkeypatch.setattr(exact, "COEFFICIENT_BITS", COARSE + 1)
-    monkeypatch.setattr(exact, "SLOPE_BITS", COARSE + 1)
+    monkeypatch.setattr(exact_lines, "SLOPE_BITS", COARSE + 1)
     trial = b.Bounds("exact", net, box)
     assert isinstance(trial.engine, exact.ExactEngine)
     trial.engine.bits = COARSE
@@ -305,9 +307,9 @@ def test_forms_over_early_stages(
     [(-64, 63, 128), (-64, 62, 0), (-128, 125, 0), (-128, 126, 128), (-1, 1, 128), (-1, 0, 0), (-63, 62, 0)],
 )
 def test_default_slopes(low: int, high: int, slope: int) -> None:
-    assert exact._lower_slope(low, high, None) == slope
+    assert lower_slope(low, high, None) == slope
     for listed in (0, 1, 128):
-        assert exact._lower_slope(low, high, listed) == listed
+        assert lower_slope(low, high, listed) == listed
 
 
 @pytest.mark.parametrize("engine", b.ENGINES)
@@ -428,7 +430,7 @@ def test_what_rounded_coefficients_may_miss(monkeypatch: pytest.MonkeyPatch) -> 
     engine = b.Bounds("exact", net, [(-1, 1)] * 4).engine
     assert isinstance(engine, exact.ExactEngine)
     box = ([-1, -5, 0, 3], [4, 4, 4, 4])
-    lower: tuple[list[exact.Bound], ...] = ([], [-7, -8, -9], [-1, -3, 2], [-6])
+    lower: tuple[list[Bound], ...] = ([], [-7, -8, -9], [-1, -3, 2], [-6])
     state = exact._State(lower, ([], [9, 9, 9], [9, 9, 9], [9]), [[], [], [], []])
     assert [engine._missing(group, state, box) for group in range(4)] == [6, 0, 4, 0]
     assert engine._missing(2, engine.root(), box) is None
@@ -437,10 +439,10 @@ def test_what_rounded_coefficients_may_miss(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_listed_slopes_name_neurons_of_the_whole_network() -> None:
     net = b.network(1, b.stage(True, {0: [[1]] * 5}, [0] * 5), b.stage(True, {0: [[1]]}, [0]))
-    stage = exact.ExactNetwork(net).stages[1]
-    ((row, slope, _, low, high),) = exact._relax([-4], [4], stage, {5: 64, 0: 3})
+    stage = ExactNetwork(net).stages[1]
+    ((row, slope, _, low, high),) = relax([-4], [4], stage, {5: 64, 0: 3})
     assert (row, slope, low, high) == (0, 64, -4, 4)
-    assert exact._relax([-4], [4], stage, {0: 3})[0][1] == 128
+    assert relax([-4], [4], stage, {0: 3})[0][1] == 128
 
 
 @pytest.mark.parametrize(("bias", "width"), [(-5, 1), ("-1/4", "1/4"), (-1, 3)])
@@ -490,32 +492,32 @@ def test_exact_entries_just_below_an_integer() -> None:
     ],
 )
 def test_phases_of_one_unit(low: int, high: int, phase: str) -> None:
-    stage = exact.ExactNetwork(b.network(1, b.stage(True, {0: [[1]]}, [0]))).stages[0]
-    found = exact._relax([low], [high], stage, {})
-    assert phase == ("off" if not found else "on" if found[0][1] == exact.ACTIVE else "both")
+    stage = ExactNetwork(b.network(1, b.stage(True, {0: [[1]]}, [0]))).stages[0]
+    found = relax([low], [high], stage, {})
+    assert phase == ("off" if not found else "on" if found[0][1] == ACTIVE else "both")
 
 
 def test_large_matrices_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert exact.MAX_ENTRIES == 2**24
-    monkeypatch.setattr(exact, "MAX_ENTRIES", 6)
+    assert MAX_ENTRIES == 2**24
+    monkeypatch.setattr(exact_network, "MAX_ENTRIES", 6)
     for rows, columns, refused in ((2, 3, False), (3, 2, False), (7, 1, True), (1, 7, True), (3, 3, True)):
         net = b.network(columns, b.stage(True, {0: [[1] * columns] * rows}, [0] * rows))
         if refused:
             with pytest.raises(Rejected, match="range: model"):
-                exact.ExactNetwork(net)
+                ExactNetwork(net)
         else:
-            assert len(exact.ExactNetwork(net).stages) == 1
+            assert len(ExactNetwork(net).stages) == 1
 
 
 def test_every_substitution_is_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     # a max(z, 0) >= b z + change on all of [L, U], whatever the slopes and their rounding.
-    monkeypatch.setattr(exact, "SLOPE_BITS", 2)
-    stage = exact.ExactNetwork(b.network(1, b.stage(True, {0: [[1]]}, [0]))).stages[0]
+    monkeypatch.setattr(exact_lines, "SLOPE_BITS", 2)
+    stage = ExactNetwork(b.network(1, b.stage(True, {0: [[1]]}, [0]))).stages[0]
     for low in range(-4, 4):
         for high in range(low, 5):
             for listed in ({}, {0: 0}, {0: 1}, {0: 64}, {0: 128}):
                 for a in range(-9, 10):
-                    found = exact._substitute([a], exact._relax([low], [high], stage, listed))
+                    found = substitute([a], relax([low], [high], stage, listed))
                     assert found is not None
                     indices, factors, change = found
                     factor = factors[0] if indices else 0
@@ -526,5 +528,5 @@ def test_every_substitution_is_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("low", "high", "steep"), [(0, 5, 1), (1, 2, 1), (-5, 0, 0), (-5, -1, 0), (0, 0, 1)])
 def test_listed_slopes_of_stable_neurons(low: int, high: int, steep: int) -> None:
-    stage = exact.ExactNetwork(b.network(1, b.stage(True, {0: [[1]]}, [0]))).stages[0]
-    assert exact._relax([low], [high], stage, {0: 64}) == [(0, 64, steep << exact.SLOPE_BITS, low, high)]
+    stage = ExactNetwork(b.network(1, b.stage(True, {0: [[1]]}, [0]))).stages[0]
+    assert relax([low], [high], stage, {0: 64}) == [(0, 64, steep << SLOPE_BITS, low, high)]

@@ -11,8 +11,26 @@ from math import inf, nan
 import numpy as np
 import pytest
 
-from hybrid_ai.checker import fast
+from hybrid_ai.checker import fast, fast_lines, fast_network
 from hybrid_ai.checker.decode import TIGHTEN_ALL, Tighten
+from hybrid_ai.checker.fast_lines import (
+    Magnitudes,
+    Relaxed,
+    in_range,
+    reach_of,
+    relax,
+    sane,
+)
+from hybrid_ai.checker.fast_network import (
+    LARGEST,
+    MAX_DIMENSION,
+    MAX_ENTRIES,
+    MAX_STAGES,
+    SMALLEST,
+    FastNetwork,
+    _double,
+    outward,
+)
 from hybrid_ai.checker.grid import Grid, make_grid
 from hybrid_ai.checker.rejected import Rejected
 from hybrid_ai.checker.rules import CloseWork, Form, TightenWork
@@ -199,7 +217,7 @@ def random_net(source: random.Random) -> b.Network:
 
 
 def engine_of(net: b.Network, grid: Grid) -> fast.FastEngine:
-    prepared = fast.FastNetwork(net)
+    prepared = FastNetwork(net)
     prepared.gamma = float(GAMMA)
     return fast.FastEngine(prepared, grid)
 
@@ -278,10 +296,10 @@ def test_neuron_bounds_pay_every_term(seed: int) -> None:
 @pytest.mark.parametrize("error", [0, Fraction(1, 2), 3])
 def test_lines_of_a_neuron(error: Fraction | int) -> None:
     net = b.network(1, b.stage(True, {0: [[1]] * len(BOUNDS)}, [0] * len(BOUNDS)))
-    stage = fast.FastNetwork(net).stages[0]
+    stage = FastNetwork(net).stages[0]
     lower, upper = (np.array([[float(pair[end]) for pair in BOUNDS]] * 2) for end in (0, 1))
     listed = ((2, 64), (4, 1), (8, 127))
-    relaxed = fast._relax(lower, upper, np.full(lower.shape, float(error)), stage, [(), listed])
+    relaxed = relax(lower, upper, np.full(lower.shape, float(error)), stage, [(), listed])
     assert relaxed.lines is not None
     for node, slopes in enumerate(({}, dict(listed))):
         for row, (low, high) in enumerate(BOUNDS):
@@ -307,10 +325,10 @@ def test_lemma_2_on_random_ends() -> None:
     source = random.Random(7)
     count = 400
     net = b.network(1, b.stage(True, {0: [[1]] * count}, [0] * count))
-    stage = fast.FastNetwork(net).stages[0]
+    stage = FastNetwork(net).stages[0]
     lower = -np.array([[source.random() * 2.0 ** source.randint(-60, 60) for _ in range(count)]])
     upper = np.array([[source.random() * 2.0 ** source.randint(-60, 60) for _ in range(count)]])
-    lined = fast._relax(lower, upper, np.zeros((1, count)), stage, [()]).lines
+    lined = relax(lower, upper, np.zeros((1, count)), stage, [()]).lines
     assert lined is not None
     for low, high, steep, t in zip(
         lower[0], upper[0], lined.upper_slope[0], lined.upper_charge[0], strict=True
@@ -327,40 +345,38 @@ def test_the_last_term_is_taken_off() -> None:
     none = np.zeros(1)
     box = engine._boxes([grid.root()])
     bound = engine._lower({}, {}, none, none, [], np.zeros(1, dtype=np.intp), box)
-    assert bound[0] == -fast.ABSOLUTE
-    assert (
-        fast._reach(engine.network.stages[0], fast._Magnitudes(np.zeros((1, 1))))[0] == fast.ABSOLUTE
-    ).all()
+    assert bound[0] == -fast_lines.ABSOLUTE
+    assert (reach_of(engine.network.stages[0], Magnitudes(np.zeros((1, 1))))[0] == fast_lines.ABSOLUTE).all()
     claim = b.form({0: 1}, constant=0)
     assert not engine.hold([(engine.root(), CloseWork(grid.root(), claim, (), 0))])[0]
 
 
 def test_constants_are_those_of_the_format_page() -> None:
-    assert (fast.LARGEST, fast.SMALLEST) == (2.0**100, 2.0**-200)
-    assert (fast.MAX_DIMENSION, fast.MAX_STAGES) == (2**20, 2**10)
-    assert (fast.INFLATE, fast.INTERCEPT_INFLATE) == (1 + 2.0**-20, 1 + 2.0**-48)
-    assert (fast.ABSOLUTE, fast.PER_COEFFICIENT) == (2.0**-700, 2.0**-600)
+    assert (LARGEST, SMALLEST) == (2.0**100, 2.0**-200)
+    assert (MAX_DIMENSION, MAX_STAGES) == (2**20, 2**10)
+    assert (fast_lines.INFLATE, fast_lines.INTERCEPT_INFLATE) == (1 + 2.0**-20, 1 + 2.0**-48)
+    assert (fast_lines.ABSOLUTE, fast_lines.PER_COEFFICIENT) == (2.0**-700, 2.0**-600)
 
 
 def test_gamma_follows_the_largest_dimension() -> None:
     unit = 2.0**-52
     wide = b.stage(True, {0: [[1] * 5]}, [0])
-    assert fast.FastNetwork(b.network(5, wide)).gamma == (5 + 1 + 16) * unit
+    assert FastNetwork(b.network(5, wide)).gamma == (5 + 1 + 16) * unit
     tall = b.stage(True, {0: [[1]] * 7}, [0] * 7)
-    assert fast.FastNetwork(b.network(1, tall)).gamma == (7 + 1 + 16) * unit
+    assert FastNetwork(b.network(1, tall)).gamma == (7 + 1 + 16) * unit
     both = b.stage(False, {0: [[1] * 3], 1: [[1] * 4]}, [0])
     four = b.stage(True, {0: [[1] * 3] * 4}, [0] * 4)
-    assert fast.FastNetwork(b.network(3, four, both)).gamma == (7 + 2 + 16) * unit
-    assert fast.FastNetwork(b.network(9, b.stage(True, {}, [1]))).gamma == (9 + 1 + 16) * unit
+    assert FastNetwork(b.network(3, four, both)).gamma == (7 + 2 + 16) * unit
+    assert FastNetwork(b.network(9, b.stage(True, {}, [1]))).gamma == (9 + 1 + 16) * unit
 
 
 def test_values_out_of_range_show_nothing() -> None:
-    values = np.array([fast.LARGEST, np.nextafter(fast.LARGEST, inf), inf, nan, 1.0])
-    assert np.array_equal(fast._in_range(values), [fast.LARGEST, nan, nan, nan, 1.0], equal_nan=True)
-    stage = fast.FastNetwork(b.network(1, b.stage(True, {0: [[4]]}, [0]))).stages[0]
-    assert np.isnan(fast._reach(stage, fast._Magnitudes(np.full((1, 1), 2.0**98)))[0]).all()
-    assert not np.isnan(fast._reach(stage, fast._Magnitudes(np.full((1, 1), 2.0**97)))).any()
-    assert list(fast._sane(np.array([inf, -inf, nan, 1.0]), -7.0)) == [-7.0, -7.0, -7.0, 1.0]
+    values = np.array([LARGEST, np.nextafter(LARGEST, inf), inf, nan, 1.0])
+    assert np.array_equal(in_range(values), [LARGEST, nan, nan, nan, 1.0], equal_nan=True)
+    stage = FastNetwork(b.network(1, b.stage(True, {0: [[4]]}, [0]))).stages[0]
+    assert np.isnan(reach_of(stage, Magnitudes(np.full((1, 1), 2.0**98)))[0]).all()
+    assert not np.isnan(reach_of(stage, Magnitudes(np.full((1, 1), 2.0**97)))).any()
+    assert list(sane(np.array([inf, -inf, nan, 1.0]), -7.0)) == [-7.0, -7.0, -7.0, 1.0]
     for constant, expected in ((2**100, 2.0**100), (-(2**100), -(2.0**100))):
         assert fast._to_doubles(b.form({0: 1}, constant=constant), 1, 1).constant == expected
     for constant in (2**100 + 1, -(2**100) - 1):
@@ -371,13 +387,13 @@ def test_root_bounds_are_rounded_away() -> None:
     source = random.Random(3)
     for _ in range(60):
         value = Fraction(source.randint(-(10**20), 10**20), source.randint(1, 10**20))
-        low, high = fast._outward(value, False), fast._outward(value, True)
+        low, high = outward(value, False), outward(value, True)
         assert Fraction(low) <= value <= Fraction(high)
         assert high <= np.nextafter(low, inf)
     for value in (Fraction(0), Fraction(3), Fraction(-5, 8)):
-        assert fast._outward(value, False) == fast._outward(value, True) == value
+        assert outward(value, False) == outward(value, True) == value
     with pytest.raises(Rejected, match="range"):
-        fast._outward(Fraction(2**100) + 1, False)
+        outward(Fraction(2**100) + 1, False)
 
 
 def test_batches_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -385,7 +401,7 @@ def test_batches_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fast, "CHUNK_ELEMENTS", 2)
     net = b.network(1, b.stage(True, {0: [[1], [-1]]}, [0, 0]), b.stage(True, {1: [[1, -1]]}, [0]))
     grid = make_grid((Fraction(-1),), (Fraction(1),))
-    engine = fast.FastEngine(fast.FastNetwork(net), grid)
+    engine = fast.FastEngine(FastNetwork(net), grid)
     states = engine.tighten(
         [(engine.root(), TightenWork(((a, a + 2**36),), TIGHTEN_ALL)) for a in range(-(2**39), 2**39, 2**36)]
     )
@@ -412,7 +428,7 @@ def test_the_box_of_doubles_contains_the_box() -> None:
         (Fraction(2, 3), Fraction(1, 7), Fraction(1, 7)),
     )
     grid = make_grid(lower, upper)
-    engine = fast.FastEngine(fast.FastNetwork(b.network(3, b.stage(True, {0: [[1, 1, 1]]}, [0]))), grid)
+    engine = fast.FastEngine(FastNetwork(b.network(3, b.stage(True, {0: [[1, 1, 1]]}, [0]))), grid)
     low, high = engine._boxes([grid.root(), ((-(2**60), 2**60), (-(2**60), 2**60), (0, 0))])
     for node in (0, 1):
         for axis in range(3):
@@ -423,7 +439,7 @@ def test_the_box_of_doubles_contains_the_box() -> None:
 
 
 def test_narrow_axes_are_refused_beside_wide_ones() -> None:
-    net = fast.FastNetwork(b.network(2, b.stage(True, {0: [[1, 1]]}, [0])))
+    net = FastNetwork(b.network(2, b.stage(True, {0: [[1, 1]]}, [0])))
     zero, wide = Fraction(0), Fraction(1)
     for narrow in ((Fraction(1, 2**161), wide), (wide, Fraction(1, 2**161))):
         with pytest.raises(Rejected, match="range: property"):
@@ -436,7 +452,7 @@ def test_bounds_out_of_range_stay_unknown() -> None:
     # The second neuron reaches 2^110; on the narrow box it does not, and must not profit from the wide one.
     net = b.network(1, b.stage(True, {0: [[2.0**90]]}, [0]), b.stage(True, {1: [[2.0**20]]}, [0]))
     grid = make_grid((Fraction(-1),), (Fraction(1),))
-    engine = fast.FastEngine(fast.FastNetwork(net), grid)
+    engine = fast.FastEngine(FastNetwork(net), grid)
     (state,) = engine.tighten([(engine.root(), TightenWork(grid.root(), TIGHTEN_ALL))])
     assert (state.lower[1], state.upper[1]) == (-inf, inf)
     narrow = ((2**18, 2**19),)
@@ -449,26 +465,26 @@ def test_the_smallest_charge_is_paid(monkeypatch: pytest.MonkeyPatch) -> None:
     # On zeros everything else vanishes.
     net = b.network(1, b.stage(False, {0: [[1]]}, [0]), b.stage(True, {1: [[1]]}, [0]))
     grid = make_grid((Fraction(0),), (Fraction(0),))
-    engine = fast.FastEngine(fast.FastNetwork(net), grid)
-    seen: list[fast._Relaxed] = []
+    engine = fast.FastEngine(FastNetwork(net), grid)
+    seen: list[Relaxed] = []
     monkeypatch.setattr(engine, "_backward_rows", lambda stage, rows, relaxed, *rest: seen.extend(relaxed))
     (state,) = engine.tighten([(engine.root(), TightenWork(grid.root(), TIGHTEN_ALL))])
-    zero, inputs = np.zeros((1, 1)), fast._Magnitudes(np.zeros((1, 1)))
+    zero, inputs = np.zeros((1, 1)), Magnitudes(np.zeros((1, 1)))
     bounds = np.array([state.lower]), np.array([state.upper])
     seen += engine._relaxations(*bounds, [()], (zero, zero), inputs)
     assert len(seen) == 3
     # one ABSOLUTE for each of the two stages
-    assert -3 * fast.ABSOLUTE <= state.lower[0] <= -1.9 * fast.ABSOLUTE
-    assert 1.9 * fast.ABSOLUTE <= state.upper[0] <= 3 * fast.ABSOLUTE
+    assert -3 * fast_lines.ABSOLUTE <= state.lower[0] <= -1.9 * fast_lines.ABSOLUTE
+    assert 1.9 * fast_lines.ABSOLUTE <= state.upper[0] <= 3 * fast_lines.ABSOLUTE
     for relaxed in seen:
-        assert relaxed.error[0, 0] == fast.PER_COEFFICIENT
+        assert relaxed.error[0, 0] == fast_lines.PER_COEFFICIENT
     assert seen[2].lines is not None
-    assert seen[2].lines.charge[0, 0] == seen[2].lines.upper_charge[0, 0] == fast.PER_COEFFICIENT
+    assert seen[2].lines.charge[0, 0] == seen[2].lines.upper_charge[0, 0] == fast_lines.PER_COEFFICIENT
 
 
 def test_a_bound_of_zero_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     grid = make_grid((Fraction(0),), (Fraction(1),))
-    engine = fast.FastEngine(fast.FastNetwork(b.network(1, b.stage(True, {0: [[1]]}, [0]))), grid)
+    engine = fast.FastEngine(FastNetwork(b.network(1, b.stage(True, {0: [[1]]}, [0]))), grid)
     for bound, holds in ((0.0, False), (-inf, False), (nan, False), (1e-300, True)):
         monkeypatch.setattr(engine, "_form_bounds", lambda works, through, v=bound: np.full(len(works), v))
         for claim in (b.form({0: 1}, strict=True), b.form(outputs={0: 1}, strict=True)):
@@ -510,18 +526,18 @@ def test_nodes_of_a_batch_do_not_mix(seed: int) -> None:
 )
 def test_the_ends_of_the_range_of_weights_are_outside(value: Fraction) -> None:
     with pytest.raises(Rejected, match="range"):
-        fast._double(value, "bias")
+        _double(value, "bias")
     inside = value / 2 if abs(value) > 1 else 4 * value
-    assert fast._double(inside, "bias") == inside
+    assert _double(inside, "bias") == inside
 
 
 def test_large_matrices_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert fast.MAX_ENTRIES == 2**26
-    monkeypatch.setattr(fast, "MAX_ENTRIES", 6)
+    assert MAX_ENTRIES == 2**26
+    monkeypatch.setattr(fast_network, "MAX_ENTRIES", 6)
     for rows, columns, refused in ((2, 3, False), (3, 2, False), (7, 1, True), (1, 7, True), (3, 3, True)):
         net = b.network(columns, b.stage(True, {0: [[1] * columns] * rows}, [0] * rows))
         if refused:
             with pytest.raises(Rejected, match="range: model"):
-                fast.FastNetwork(net)
+                FastNetwork(net)
         else:
-            assert len(fast.FastNetwork(net).stages) == 1
+            assert len(FastNetwork(net).stages) == 1

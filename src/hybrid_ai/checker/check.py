@@ -8,7 +8,8 @@ from typing import Literal
 
 from hybrid_ai.checker.counterexample import judge_counterexample, read_pair
 from hybrid_ai.checker.decode import read_header, read_tree
-from hybrid_ai.checker.exact import ExactEngine, ExactNetwork
+from hybrid_ai.checker.exact import ExactEngine
+from hybrid_ai.checker.exact_network import ExactNetwork
 from hybrid_ai.checker.float32 import polytope_read
 from hybrid_ai.checker.grid import Grid, make_grid
 from hybrid_ai.checker.rejected import Rejected
@@ -118,7 +119,8 @@ def _engines(network: Network, engine: EngineName, arithmetic: str) -> Callable[
     if engine == "exact":
         exact = ExactNetwork(network, arithmetic)
         return lambda grid: ExactEngine(exact, grid)
-    from hybrid_ai.checker.fast import FastEngine, FastNetwork
+    from hybrid_ai.checker.fast import FastEngine
+    from hybrid_ai.checker.fast_network import FastNetwork
 
     fast = FastNetwork(network, arithmetic)
     return lambda grid: FastEngine(fast, grid)

@@ -11,48 +11,22 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import ceil, floor, inf
 
-from hybrid_ai.checker import float32
 from hybrid_ai.checker.decode import SLOPE_ONE, Slopes
+from hybrid_ai.checker.exact_lines import (
+    Bound,
+    Relaxed,
+    add,
+    change_of,
+    interval,
+    lower_slope,
+    relax,
+    substitute,
+)
+from hybrid_ai.checker.exact_network import ExactNetwork
 from hybrid_ai.checker.grid import Box, Grid, ilog2, power_of_two
-from hybrid_ai.checker.packed import PackedVectors
-from hybrid_ai.checker.rejected import Rejected
 from hybrid_ai.checker.rules import CloseWork, TightenWork
-from hybrid_ai.checker.stages import Block, Network, Stage
 
-MAX_ENTRIES = 2**24
-BOUND_BITS = 52
 COEFFICIENT_BITS = 50
-SLOPE_BITS = 54
-
-Bound = int | float  # the float is an infinity: "no bound"; it is compared, never computed with
-Relaxed = list[tuple[int, int, int | None, Bound, Bound]]
-ACTIVE = -1
-
-
-@dataclass(frozen=True)
-class _Stage:
-    """A stage, its rows with bias packed, its columns by sign (2c positive, 2c + 1 negative, bias last)."""
-
-    relu: bool
-    size: int
-    sources: tuple[tuple[int, int, int], ...]
-    matrix: list[list[Fraction]]
-    rows: PackedVectors
-    columns: PackedVectors
-    first_neuron: int
-    largest_weight: Fraction
-    largest_bias: Fraction
-    float32: "_Float32 | None"
-
-
-@dataclass(frozen=True)
-class _Float32:
-    """What E of a stage is made of: columns of A with a last, their groups, gamma_K and 2^-120 G."""
-
-    columns: PackedVectors
-    sources: tuple[int, ...]
-    relative: Fraction
-    flushed: Fraction
 
 
 @dataclass(frozen=True)
@@ -65,83 +39,6 @@ class _State:
     upper: tuple[list[Bound], ...]
     changes: list[list[int] | None]
     relaxed: dict[int, Relaxed] = field(default_factory=dict)
-
-
-class ExactNetwork:
-    """A network prepared for the exact engine, shared by all polytopes."""
-
-    def __init__(self, network: Network, arithmetic: str = "real") -> None:
-        self.output_group = network.output_group
-        self.stages: list[_Stage] = []
-        self.neurons: list[tuple[int, int]] = []
-        for number, stage in enumerate(network.stages, start=1):
-            self.stages.append(_prepare(stage, len(self.neurons), arithmetic))
-            if stage.relu:
-                self.neurons += [(number, row) for row in range(len(stage.bias))]
-
-    def bound_bits(self, largest_input: Fraction) -> int:
-        """G of the module's docstring, from a coarse guess of each stage's magnitude."""
-        guesses, bits = [largest_input], BOUND_BITS
-        for stage in self.stages:
-            source = max((guesses[group] for group, _, _ in stage.sources), default=Fraction(0))
-            guesses.append(stage.largest_weight * source + stage.largest_bias)
-            if guesses[-1]:
-                bits = max(bits, BOUND_BITS - ilog2(guesses[-1]))
-        return bits
-
-
-def _dense(blocks: tuple[Block, ...], rows: int) -> list[list[Fraction]]:
-    """The blocks side by side."""
-    count = rows * sum(block.width for block in blocks)
-    if count > MAX_ENTRIES:
-        raise Rejected("range", "model", f"a stage has a matrix of {count} entries, above {MAX_ENTRIES}")
-    matrix: list[list[Fraction]] = [[] for _ in range(rows)]
-    for block in blocks:
-        for target, row in zip(matrix, block.rows, strict=True):
-            entries = dict(row)
-            target += [entries.get(column, Fraction(0)) for column in range(block.width)]
-    return matrix
-
-
-def _prepare(stage: Stage, first_neuron: int, arithmetic: str) -> _Stage:
-    matrix = _dense(stage.blocks, len(stage.bias))
-    sources, start = [], 0
-    for block in stage.blocks:
-        sources.append((block.source, start, start + block.width))
-        start += block.width
-    zero = Fraction(0)
-    columns = [
-        part
-        for column in zip(*matrix, strict=True)
-        for part in ([max(w, zero) for w in column], [min(w, zero) for w in column])
-    ]
-    rows = [row + [bias] for row, bias in zip(matrix, stage.bias, strict=True)]
-    return _Stage(
-        stage.relu,
-        len(rows),
-        tuple(sources),
-        rows,
-        PackedVectors(rows),
-        PackedVectors([*columns, list(stage.bias)]),
-        first_neuron,
-        max((abs(w) for row in matrix for w in row), default=zero),
-        max(map(abs, stage.bias)),
-        None if arithmetic == "real" else _float32(stage, matrix),
-    )
-
-
-def _float32(stage: Stage, matrix: list[list[Fraction]]) -> _Float32:
-    blocks = stage.blocks if stage.size_blocks is None else stage.size_blocks
-    if stage.size_blocks is not None:
-        matrix = _dense(blocks, len(stage.bias))
-    columns = [list(map(abs, column)) for column in zip(*matrix, strict=True)]
-    constants = map(abs, stage.bias) if stage.sizes is None else stage.sizes
-    return _Float32(
-        PackedVectors([*columns, list(constants)]),
-        tuple(block.source for block in blocks),
-        float32.relative(stage.cost),
-        stage.cost.gain * float32.FLUSHED,
-    )
 
 
 class ExactEngine:
@@ -200,9 +97,9 @@ class ExactEngine:
         relaxed: dict[int, Relaxed] = {}
         for number, stage in enumerate(self.network.stages, start=1):
             lower, upper = new.lower[number], new.upper[number]
-            change = _change(stage, post_lower, post_upper, self.bits)
+            change = change_of(stage, post_lower, post_upper, self.bits)
             new.changes.append(change)
-            low, high = _interval(stage, post_lower, post_upper, self.bits)
+            low, high = interval(stage, post_lower, post_upper, self.bits)
             if change:
                 low = [a - e for a, e in zip(low, change, strict=True)]
                 high = [a + e for a, e in zip(high, change, strict=True)]
@@ -223,7 +120,7 @@ class ExactEngine:
                         lower[row] = max(lower[row], below >> COEFFICIENT_BITS)
                     if above is not None:
                         upper[row] = min(upper[row], -(above >> COEFFICIENT_BITS))
-            relaxed[number] = _relax(lower, upper, stage, slopes)
+            relaxed[number] = relax(lower, upper, stage, slopes)
             post_lower.append([max(int(value), 0) for value in lower])
             post_upper.append([max(int(value), 0) for value in upper])
         if not slopes:
@@ -235,7 +132,7 @@ class ExactEngine:
             return state.relaxed
         listed = dict(slopes)
         relaxed = {
-            number: _relax(state.lower[number], state.upper[number], stage, listed)
+            number: relax(state.lower[number], state.upper[number], stage, listed)
             for number, stage in enumerate(self.network.stages, start=1)
             if stage.relu
         }
@@ -275,13 +172,13 @@ class ExactEngine:
             if own is None:
                 indices = []
             elif stage.relu:
-                substituted = _substitute(own, relaxed[number])
+                substituted = substitute(own, relaxed[number])
                 if substituted is None:
                     return None
                 indices, factors, change = substituted
                 constant += change
             if extra is not None:
-                indices, factors = _add(indices, factors, extra)
+                indices, factors = add(indices, factors, extra)
             errors = state.changes[number]
             if errors is None:
                 return None
@@ -369,7 +266,7 @@ class ExactEngine:
                 own, factors = factors, {}
                 for row, a in own.items():
                     bounds = state.lower[number][row], state.upper[number][row]
-                    slope = _lower_slope(*bounds, listed.get(stage.first_neuron + row))
+                    slope = lower_slope(*bounds, listed.get(stage.first_neuron + row))
                     if a > 0:
                         factors[row] = a * Fraction(slope, SLOPE_ONE)
                     elif bounds[0] >= 0:
@@ -399,103 +296,3 @@ class ExactEngine:
 def _accumulate(target: dict[int, Fraction], items: Iterable[tuple[int, Fraction]], factor: Fraction) -> None:
     for index, value in items:
         target[index] = target.get(index, Fraction(0)) + factor * value
-
-
-def _interval(
-    stage: _Stage, lower: list[list[int]], upper: list[list[int]], bits: int
-) -> tuple[list[int], list[int]]:
-    """Bounds on 2^-G of a stage's pre-activations from those of its sources."""
-    indices, below, above = [2 * stage.sources[-1][2] if stage.sources else 0], [1 << bits], [-1 << bits]
-    for group, start, _ in stage.sources:
-        for column, (low, high) in enumerate(zip(lower[group], upper[group], strict=True), start=start):
-            if low or high:
-                indices += (2 * column, 2 * column + 1)
-                below += (low, high)
-                above += (-high, -low)
-    return stage.columns.combine(indices, below)[0], [
-        -value for value in stage.columns.combine(indices, above)[0]
-    ]
-
-
-def _change(stage: _Stage, lower: list[list[int]], upper: list[list[int]], bits: int) -> list[int]:
-    """Upper bounds on 2^-G of E, what a float32 execution changes; nothing in real arithmetic.
-
-    Raises:
-        Rejected: rule "float32": a partial sum may overflow.
-    """
-    terms = stage.float32
-    if terms is None:
-        return []
-    reach = [
-        max(abs(low), abs(high)) for g in terms.sources for low, high in zip(lower[g], upper[g], strict=True)
-    ]
-    # H is that of all groups before the stage: what is multiplied by zero is computed all the same.
-    peak = max((abs(end) for group in (*lower, *upper) for end in group), default=0)
-    flushed = terms.flushed * ((1 << bits) + peak)
-    if flushed > Fraction(1 << bits, 1 << 20):
-        raise Rejected("float32", "model", "a partial sum may overflow")
-    indices = list(range(len(reach) + 1))
-    values, slack = terms.columns.combine(indices, [*reach, 1 << bits])
-    return [ceil((value + slack) * terms.relative + flushed) for value in values]
-
-
-def _lower_slope(low: Bound, high: Bound, listed: int | None) -> int:
-    """Lower slope of a neuron in 128ths; a listed one counts for stable neurons too."""
-    if listed is not None:
-        return listed
-    if low >= 0 or high <= 0:
-        return SLOPE_ONE if low >= 0 else 0
-    return SLOPE_ONE if 64 * high >= -63 * low else 0
-
-
-def _relax(lower: list[Bound], upper: list[Bound], stage: _Stage, listed: dict[int, int]) -> Relaxed:
-    """(row, lower slope or ACTIVE, upper slope on 2^-54 or None, L, U) of neurons not plainly inactive."""
-    relaxed: Relaxed = []
-    for row, (low, high) in enumerate(zip(lower, upper, strict=True)):
-        own = listed.get(stage.first_neuron + row)
-        bounded = isinstance(low, int) and isinstance(high, int)
-        if own is not None and bounded and (low >= 0 or high <= 0):
-            relaxed.append((row, own, (1 << SLOPE_BITS) if low >= 0 else 0, low, high))
-        elif low >= 0:
-            relaxed.append((row, ACTIVE, None, low, high))
-        elif high > 0:
-            slope = _lower_slope(low, high, own)
-            relaxed.append(
-                (row, slope, (int(high) << SLOPE_BITS) // int(high - low) if bounded else None, low, high)
-            )
-    return relaxed
-
-
-def _substitute(own: list[int], relaxed: Relaxed) -> tuple[list[int], list[int], int] | None:
-    """Coefficients on z that bound those on h = max(z, 0) from below: rows, factors, change of the constant.
-
-    Sound because: with b = a S', 0 <= S' <= 1, a max(z, 0) on [L, U] is concave for a < 0, so above b z by at
-    least the lesser of the ends' differences -b L and (a - b) U; for a > 0 any slope of [0, 1] is below
-    (docs/theory/relu-upper-line.md).
-    """
-    indices, factors, change = [], [], 0
-    for row, slope, upper_slope, low, high in relaxed:
-        a = own[row]
-        if a == 0:
-            continue
-        if slope == ACTIVE:
-            b = a
-        elif a > 0:
-            b = a * slope >> 7
-            if b == 0:
-                continue
-        elif upper_slope is None:
-            return None
-        else:
-            b = -(-a * upper_slope >> SLOPE_BITS)
-            change += min(-b * low, (a - b) * high)  # type: ignore[assignment]
-        indices.append(row)
-        factors.append(b)
-    return indices, factors, change
-
-
-def _add(indices: list[int], factors: list[int], extra: dict[int, int]) -> tuple[list[int], list[int]]:
-    total = dict(zip(indices, factors, strict=True))
-    for row, value in extra.items():
-        total[row] = total.get(row, 0) + value
-    return list(total), list(total.values())

@@ -12,8 +12,10 @@ import numpy as np
 from hybrid_ai.bounds import FlatNetwork, flatten
 from hybrid_ai.checker import rules
 from hybrid_ai.checker.decode import TIGHTEN_ALL
-from hybrid_ai.checker.exact import ExactEngine, ExactNetwork
-from hybrid_ai.checker.fast import FastEngine, FastNetwork
+from hybrid_ai.checker.exact import ExactEngine
+from hybrid_ai.checker.exact_network import ExactNetwork
+from hybrid_ai.checker.fast import FastEngine
+from hybrid_ai.checker.fast_network import FastNetwork
 from hybrid_ai.checker.float32 import polytope_read
 from hybrid_ai.checker.grid import Grid, make_grid
 from hybrid_ai.checker.onnx_reader import read_model
