@@ -40,7 +40,7 @@ from tests.checker.queries import FLOAT32, SAMPLE, VERSION, atom, network, read,
         ("(<= Y[0] +1.5E+1)", atom({}, {0: 1}, -15)),
         ("(<= Y[0] -.5)", atom({}, {0: 1}, "1/2")),
         ("(<= Y[0] 0.1)", atom({}, {0: 1}, "-1/10")),
-        ("(<= (* 1e-4000 Y[0]) (* 1e3000 Y[1]))", atom({}, {0: "1e-4000", 1: "-1e3000"}, 0)),
+        ("(<= (* 1e-3900 Y[0]) (* 1e3000 Y[1]))", atom({}, {0: "1e-3900", 1: "-1e3000"}, 0)),
         ("(and (<= 1 2) (<= Y[0] 2))", atom({}, {0: 1}, -2)),
         ("(or (!= 2 2) (< 2 2) (and (<= Y[0] 2)))", atom({}, {0: 1}, -2)),
     ],
@@ -381,3 +381,13 @@ def test_equal_queries_give_equal_data() -> None:
     first, second = read(SAMPLE.format(*["real"] * 4)), read(SAMPLE.format(*["real"] * 4).replace("g", "h"))
     assert first == second and hash(first) == hash(second)
     assert first != read(SAMPLE.format(*["float32"] * 4))
+
+
+def test_a_point_is_of_the_input_set_only_under_both_readings() -> None:
+    """0.1 is below its float32: between the two, the box to be proved safe holds more than the set."""
+    prop = read(f"{VERSION}{network(element='float32')}(assert (and (>= X[0] 0) (<= X[0] 0.1) (== X[1] 0)))")
+    (polytope,) = prop.polytopes
+    assert polytope.upper == (ROUNDED, 0)
+    below = ROUNDED - Fraction(1, 2**27)
+    assert violates(prop, [below, Fraction(0)], None)
+    assert not violates(prop, [ROUNDED, Fraction(0)], None)

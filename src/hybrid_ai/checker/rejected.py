@@ -1,8 +1,15 @@
 """The one way the checker says no."""
 
+LONGEST_TEXT = 400
+
 
 def _one_line(text: str) -> str:
-    """The text with everything unprintable escaped: names in a model must not forge lines of output."""
+    """The text with everything unprintable escaped: names in a model must not forge lines of output.
+
+    Nor may they flood it: of a long text the ends are shown.
+    """
+    if len(text) > LONGEST_TEXT:
+        text = f"{text[:150]}... ({len(text)} characters) ...{text[-150:]}"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

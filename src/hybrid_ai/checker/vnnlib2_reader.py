@@ -10,14 +10,15 @@ from hybrid_ai.checker.property_form import Atom, Connective, Property, normal_f
 from hybrid_ai.checker.rejected import Unsupported
 from hybrid_ai.checker.vnnlib_terms import Linear, TermReader, atom, shown
 
-MOST_ELEMENTS = 2**31
+# all inputs together, all outputs together, and every dimension and index stay below
+MOST_ELEMENTS = 10**9
 # from here on numbers round to infinity
 FLOAT32_OVERFLOW = 2**128 - 2**103
 
 _TOKEN = re.compile(r"(?P<skip>[ \t\r\n]+|;[^\n]*)|[()\[\],]|[^ \t\r\n()\[\],;\"|]+|(?P<bad>.)")
 _VERSION = re.compile(r"<([0-9]+)\.[0-9]+>")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_NATURAL = re.compile(r"[0-9]{1,9}")
+_NATURAL = re.compile(r"[0-9]+")
 _RESERVED = ("and", "or", "initialized")
 _LETTERS = {"declare-input": "X", "declare-output": "Y"}
 _ELEMENTS = ("real", "float32")
@@ -49,7 +50,11 @@ class _Open:
 
 @dataclass
 class _Reader(TermReader):
-    """What has been read; `wide` and `narrow` are the asserts in postfix order, see `Property`."""
+    """What has been read; `wide` and `narrow` are the asserts in postfix order, see `Property`.
+
+    They differ over float32 alone: `wide`, met by either reading of a literal, becomes the polytopes to be
+    proved safe; `narrow`, met by both, decides whether a counterexample's point is of the input set.
+    """
 
     stream: Iterator[str] = field(default_factory=lambda: iter(()))
     opened: int = 1
@@ -158,10 +163,11 @@ class _Reader(TermReader):
         unread = f"element type '{shown(element)}' ({' and '.join(_ELEMENTS)} are read)"
         self.refuse_if(element not in _ELEMENTS, unread, Unsupported)
         shape, size = self.numbers(), 1
+        self.refuse_if(0 in shape, f"'{shown(name)}' has a dimension of 0, thus no elements")
         for dimension in shape:
             size *= dimension
-            wrong = not 0 < size < MOST_ELEMENTS
-            self.refuse_if(wrong, f"'{shown(name)}' has no elements, or {MOST_ELEMENTS} or more", Unsupported)
+            too_many = self.sizes[letter] + size >= MOST_ELEMENTS
+            self.refuse_if(too_many, f"with '{shown(name)}', {MOST_ELEMENTS} elements or more", Unsupported)
         differs = self.shapes.setdefault(letter, shape) != shape
         self.refuse_if(differs, f"'{shown(name)}' has another shape than in the equal network")
         self.element = element
@@ -169,7 +175,7 @@ class _Reader(TermReader):
         self.sizes[letter] += size
 
     def numbers(self) -> tuple[int, ...]:
-        """Take whole numbers in brackets, separated by commas."""
+        """Take whole numbers in brackets, separated by commas; larger ones are read as MOST_ELEMENTS."""
         self.expect("[")
         numbers: list[int] = []
         token = self.take()
@@ -178,7 +184,8 @@ class _Reader(TermReader):
                 self.refuse_if(token != ",", f"',' or ']' is expected instead of '{shown(token)}'")
                 token = self.take()
             self.refuse_if(_NATURAL.fullmatch(token) is None, f"'{shown(token)}' is no dimension or index")
-            numbers.append(int(token))
+            digits = token.lstrip("0") or "0"
+            numbers.append(int(digits) if len(digits) <= 9 else MOST_ELEMENTS)
             token = self.take()
         return tuple(numbers)
 

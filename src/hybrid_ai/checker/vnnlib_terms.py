@@ -10,9 +10,9 @@ from hybrid_ai.checker.rejected import Malformed, Rejected, Unsupported, refuse_
 
 _LONGEST_LITERAL = 4000
 _LARGEST_EXPONENT = 4000
-# bits of a coefficient or a scale; quotients of two of them, held on the way, may take twice as many
-_LONGEST_NUMBER = 20_000
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE]([+-]?[0-9]+))?")
+# bits of a literal, a coefficient or a scale; quotients of two, held on the way, may take twice as many
+_LONGEST_NUMBER = 13_000
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE]([+-]?[0-9]+))?")
 
 
 def shown(token: str) -> str:
@@ -55,11 +55,14 @@ class TermReader:
 
     def number(self, token: str) -> Linear:
         """The exact value of a literal."""
-        number = _NUMBER.fullmatch(token) if len(token) <= _LONGEST_LITERAL else None
+        number = _NUMBER.fullmatch(token)
         self.refuse_if(number is None, f"'{shown(token)}' is neither a declared variable nor a number")
+        is_long = len(token.removeprefix("+")) > _LONGEST_LITERAL
+        self.refuse_if(is_long, f"a number has more than {_LONGEST_LITERAL} characters", Unsupported)
         exponent = abs(int(number[1] or 0)) if number else 0
-        self.refuse_if(exponent > _LARGEST_EXPONENT, f"an exponent is beyond {_LARGEST_EXPONENT}")
-        return Linear({}, Fraction(token))
+        is_far = exponent > _LARGEST_EXPONENT
+        self.refuse_if(is_far, f"an exponent is beyond {_LARGEST_EXPONENT}", Unsupported)
+        return Linear({}, self._sized(Fraction(token)))
 
     def arithmetic(self, head: str, terms: list[Linear]) -> Linear:
         """A sum, difference, product or quotient that is linear, of at least one term."""
@@ -108,7 +111,8 @@ class TermReader:
     def _sized(self, number: Fraction, factor: int = 1) -> Fraction:
         """The number, refused if it is too long."""
         bits = max(abs(number.numerator), number.denominator).bit_length()
-        self.refuse_if(bits > factor * _LONGEST_NUMBER, f"a number needs more than {_LONGEST_NUMBER} bits")
+        reason = f"a number needs more than {_LONGEST_NUMBER} bits"
+        self.refuse_if(bits > factor * _LONGEST_NUMBER, reason, Unsupported)
         return number
 
 

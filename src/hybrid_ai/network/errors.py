@@ -5,9 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+MAX_SHOWN = 400
+
 
 def _one_line(text: str) -> str:
-    """The text with everything unprintable escaped: names in a model must not forge lines of output."""
+    """The text with everything unprintable escaped: names in a model must not forge lines of output.
+
+    Nor may they flood it: of a text of more than MAX_SHOWN characters the ends are shown.
+    """
+    if len(text) > MAX_SHOWN:
+        text = f"{text[:150]}... ({len(text)} characters) ...{text[-150:]}"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

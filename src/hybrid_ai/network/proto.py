@@ -25,7 +25,10 @@ REAL_ELEMENTS = ("float32", "float64")
 
 
 def parse_model(data: bytes, file: str) -> Any:
-    """Return the onnx.ModelProto; raise ModelError where the bytes are none."""
+    """Return the onnx.ModelProto.
+
+    Raises ModelError where the bytes are none, UnsupportedModel where they hold fields unknown to onnx.
+    """
     import onnx
     from google.protobuf.message import DecodeError
 
@@ -37,7 +40,33 @@ def parse_model(data: bytes, file: str) -> Any:
         raise ModelError(reason, file=file, remedy=CHECK_EXPORT) from error
     if not model.HasField("graph"):
         raise ModelError("is no ONNX model (it has no graph)", file=file, remedy=CHECK_EXPORT)
+    _refuse_unknown_fields(model, Where(file))
     return model
+
+
+def _refuse_unknown_fields(model: Any, where: Where) -> None:
+    """Refuse what protobuf passes over: unknown fields, other wire types, undefined enumeration values.
+
+    Sound because: each of them may change what the model means; taken for absent it would have its default.
+    """
+    from google.protobuf.message import Message
+    from google.protobuf.unknown_fields import UnknownFieldSet
+
+    todo = [("model", model)]
+    while todo:
+        path, message = todo.pop()
+        for unknown in UnknownFieldSet(message):
+            field = message.DESCRIPTOR.fields_by_number.get(unknown.field_number)
+            if field is None:
+                reason = f"{path} has field {unknown.field_number}, which the installed onnx does not know"
+                raise where.unsupported(reason, "install a newer onnx, or export the model again")
+            reason = f"has wire type {unknown.wire_type}, or an undefined value"
+            raise where.malformed(f"{path}.{field.name} {reason}")
+        for field, value in message.ListFields():
+            if isinstance(value, Message):
+                todo.append((f"{path}.{field.name}", value))
+            elif field.message_type is not None:
+                todo += [(f"{path}.{field.name}[{index}]", part) for index, part in enumerate(value)]
 
 
 def text(value: object, where: Where) -> str:

@@ -19,7 +19,7 @@ _MAX_LENGTH = 4_000
 FLOAT32_LIMIT = 2**128 - 2**103
 _MAX_EXPONENT = 4_000
 
-_LITERAL = re.compile(r"(-?)(?:([0-9]+)\.?([0-9]*)|\.([0-9]+))(?:[eE]([+-]?[0-9]+))?", re.ASCII)
+_LITERAL = re.compile(r"(-?)(?:([0-9]+)(?:\.([0-9]*))?|\.([0-9]+))(?:[eE]([+-]?[0-9]+))?", re.ASCII)
 
 
 def is_bounded(value: Fraction) -> bool:
