@@ -530,3 +530,29 @@ def test_every_substitution_is_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_listed_slopes_of_stable_neurons(low: int, high: int, steep: int) -> None:
     stage = ExactNetwork(b.network(1, b.stage(True, {0: [[1]]}, [0]))).stages[0]
     assert relax([low], [high], stage, {0: 64}) == [(0, 64, steep << SLOPE_BITS, low, high)]
+
+
+def test_slack_is_paid_wherever_what_it_multiplies_is_negative(monkeypatch: pytest.MonkeyPatch) -> None:
+    combine = PackedVectors.combine
+
+    def lower_still(vectors: PackedVectors, indices: list[int], factors: list[int]) -> tuple[list[int], int]:
+        """What `combine` may return as well: all but the bias two units lower."""
+        values, slack = combine(vectors, indices, factors)
+        return [*(value - 2 for value in values[:-1]), values[-1]], slack + 2
+
+    trial = b.Bounds("exact", b.network(1, b.stage(False, {0: [[1]]}, [0])), [(-1, -1)])
+    assert isinstance(trial.engine, exact.ExactEngine)
+    trial.tighten()
+    monkeypatch.setattr(PackedVectors, "combine", lower_still)
+    work = CloseWork(trial.box, b.form(outputs={0: 1}), (), 0)
+    found = trial.engine._rounded(trial.state, work, 10)
+    assert found is not None and found <= -1 << (10 + trial.engine.bits)
+
+
+def test_outputs_without_bounds_are_left_to_the_unrounded_pass() -> None:
+    trial = b.Bounds("exact", b.network(1, b.stage(False, {0: [[1]]}, [0])), [(1, 2)])
+    assert isinstance(trial.engine, exact.ExactEngine)
+    claim = b.form(outputs={0: Fraction(1, 3)}, constant=-Fraction(1, 4))
+    assert trial.engine._rounded(trial.state, CloseWork(trial.box, claim, (), 0), 10) is None
+    assert trial.holds(claim)
+    assert not trial.holds(b.form(outputs={0: Fraction(1, 3)}, constant=-Fraction(1, 3)))
