@@ -57,6 +57,8 @@ def test_what_float32_swallows(
     if verdict == "refuted":
         found = content["counterexample"]
         assert found["violates"] == {"real": False, "float32": True}
+        said = "the counterexample does not violate in it, and the search ended there"
+        assert content["reasons"] == {name: said for name in arithmetics if name != "float32"}
         assert found["outputs"]["float32"] == [0.0]
         assert 0.25 <= found["outputs"]["real"][0] <= 0.75
         assert content["checked_by"].startswith("ONNX Runtime ")
@@ -70,6 +72,8 @@ def test_a_margin_below_the_rounding_is_proved_in_real_arithmetic_alone(
     assert content["arithmetics"] == {"real": "proved", "float32": "unknown"}
     assert content["verdict"] == "unknown"
     assert content["reason"].startswith("proved in real arithmetic alone; float32: the margin is smaller")
+    assert content["reasons"].keys() == {"float32"}
+    assert content["reasons"]["float32"].startswith("float32: the margin is smaller")
 
 
 def test_one_certificate_shows_both(command: Command, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from tests.end_to_end.command import FAILS, HOLDS, MODELS, Command
 from tests.end_to_end.problems import box, write_endless, write_identity, write_property, write_tenth
 
 FIELDS = {
-    "verdict", "arithmetics", "reason", "vacuous", "counterexample", "certificate", "checked_by", "leaves",
-    "bounded", "repairs", "assumptions", "seconds", "model_sha256", "property_sha256", "version",
+    "verdict", "arithmetics", "reason", "reasons", "vacuous", "counterexample", "certificate", "checked_by",
+    "leaves", "bounded", "repairs", "assumptions", "seconds", "model_sha256", "property_sha256", "version",
 }  # fmt: skip
 
 

@@ -9,6 +9,14 @@ from typing import Any, Literal
 
 Verdict = Literal["proved", "refuted", "unknown"]
 
+# What each arithmetic that can be asked for consists of.
+ARITHMETICS = {"real": ("real",), "float32": ("float32",), "both": ("real", "float32")}
+
+# Reasons that others look for.
+INTERRUPTED = "interrupted"
+TIMEOUT = "timeout"
+CHECK_TIMED_OUT = "claimed, check timed out"
+
 EXIT_CODES = {"proved": 0, "refuted": 10, "unknown": 20}
 EXIT_FAILED = 1
 
@@ -85,6 +93,7 @@ class Result:
         verdict: "proved" only when the independent checker accepted the certificate.
         arithmetics: the verdict by arithmetic.
         reason: why it is unknown; with "proved", what should be known about how it came about; else None.
+        reasons: by arithmetic whose verdict is unknown, why.
         vacuous: proved because the input set is empty.
         counterexample: when refuted.
         certificate: the certificate, when it was kept.
@@ -103,6 +112,7 @@ class Result:
     verdict: Verdict
     arithmetics: dict[str, Verdict]
     reason: str | None
+    reasons: dict[str, str]
     vacuous: bool
     counterexample: Counterexample | None
     certificate: EvidenceFile | None

@@ -15,8 +15,7 @@ from hybrid_ai.pipeline.counterexample import computed, exact_point, rounded, vi
 from hybrid_ai.pipeline.errors import Terminated
 from hybrid_ai.pipeline.files import write_atomically
 from hybrid_ai.pipeline.inputs import Inputs, ModelSource, PropertySource, read_inputs
-from hybrid_ai.pipeline.result import Result
-from hybrid_ai.pipeline.verify import CHECK_TIMED_OUT, TIMEOUT
+from hybrid_ai.pipeline.result import CHECK_TIMED_OUT, TIMEOUT, Result
 from hybrid_ai.spec import InputPolytope
 
 

@@ -15,8 +15,9 @@ from hybrid_ai.pipeline.errors import BadInput
 from hybrid_ai.pipeline.files import make_folder, require_regular, require_writable
 from hybrid_ai.pipeline.inputs import ModelReader, digest, read_model
 from hybrid_ai.pipeline.limits import Limits
-from hybrid_ai.pipeline.rows_file import Content, open_rows
-from hybrid_ai.pipeline.verify import INTERRUPTED, Arithmetic, Observer, Task, run
+from hybrid_ai.pipeline.result import INTERRUPTED
+from hybrid_ai.pipeline.rows_file import Content, RowsFile, open_rows
+from hybrid_ai.pipeline.verify import Arithmetic, Observer, Task, run
 
 COLUMNS = ("onnx", "vnnlib", "timeout_s")
 LARGEST_SUITE = 2**26
@@ -125,11 +126,7 @@ def run_suite(
         KeyboardInterrupt: interrupted; the rows so far are in the file.
     """
     instances = read_suite(suite, longest)
-    folder = suite.parent
-    named = {name for instance in instances for name in (instance.onnx, instance.vnnlib)}
-    require_writable(out, "--json-lines", (suite, *(folder / name for name in named)))
-    if certificates is not None:
-        make_folder(certificates, "--certificates")
+    _require_outputs(suite, instances, out, certificates)
     reader = cache(read_model)
     fresh: dict[Instance, Content] = {}
     rows = []
@@ -137,19 +134,28 @@ def run_suite(
         for instance in instances:
             target = None if certificates is None else certificates / _evidence_name(instance)
             task = Task(replace(limits, timeout=instance.timeout), target, allow_vacuous, arithmetic)
-            content = fresh.get(instance)
-            if content is None:
-                earlier = file.earlier.get((instance.onnx, instance.vnnlib))
-                if earlier is not None and _is_current(earlier, instance, folder, task):
-                    content = earlier
+            content = fresh.get(instance) or _earlier(file, instance, suite.parent, task)
             resumed = content is not None
             if content is None:
-                content = _verify(instance, folder, reader, task, checker, observer)
+                content = _verify(instance, suite.parent, reader, task, checker, observer)
                 file.append(content)
                 fresh[instance] = content
             rows.append(Row(instance, content, resumed))
             on_row(rows[-1])
     return rows
+
+
+def _require_outputs(suite: Path, instances: list[Instance], out: Path, certificates: Path | None) -> None:
+    named = {name for instance in instances for name in (instance.onnx, instance.vnnlib)}
+    require_writable(out, "--json-lines", (suite, *(suite.parent / name for name in named)))
+    if certificates is not None:
+        make_folder(certificates, "--certificates")
+
+
+def _earlier(file: RowsFile, instance: Instance, folder: Path, task: Task) -> Content | None:
+    """The row that an earlier run wrote for an instance, where it stands for what would be computed now."""
+    row = file.earlier.get((instance.onnx, instance.vnnlib))
+    return row if row is not None and _is_current(row, instance, folder, task) else None
 
 
 def _verify(

@@ -166,42 +166,43 @@ def advance(branch: Branch, backend: Backend, deadline: float) -> None:
     branch.margin = min(branch.margin, float(batch.margins.min()))
     branch.penalty = max(branch.penalty, float(batch.penalties.max()))
     for k, node in enumerate(nodes):
-        status, axis, used = (int(value) for value in batch.results[k, :3])
-        branch.tree.logs[node.number] = batch.logs[k, :used].copy()
-        first, last = batch.firsts[k], batch.lasts[k]
-        volume = node.volume * _decided_share(node, first, last, problem.grid.step)
-        branch.decided += node.volume - volume
-        if status == CLOSED:
-            branch.leaves += 1
-            branch.decided += volume
-        elif status == OUT_OF_RANGE:
-            _give_up(branch, LEFT_RANGE, _middle(problem.grid, first, last))
-        elif status == HOPELESS:
-            _give_up(branch, FLOAT32_MARGIN, batch.points[k])
-        else:
-            node = replace(
-                node,
-                first=first,
-                last=last,
-                bounds=batch.bounds[k].copy(),
-                is_open=batch.opens[k],
-                volume=volume,
-            )
-            in_time = monotonic() < deadline  # a batch of boxes decided by phases may take a minute
-            if kernels is COMPILED and in_time and _worth_phases(branch, node, status == EXHAUSTED):
-                if _decide_by_phases(branch, node):
-                    continue
-                node = replace(node, wait=PHASES_WAIT)
-            elif node.wait > 0:
-                node = replace(node, wait=node.wait - 1)
-            if status == EXHAUSTED and not in_time:
-                branch.stuck = "timeout"
-            elif status == EXHAUSTED:
-                _give_up(branch, SMALLEST_BOX, _middle(problem.grid, first, last))
-            elif axis < int(flat.size[0]):
-                _split_axis(branch, node, axis)
-            else:
-                _split_neuron(branch, node, axis)
+        _settle(branch, node, batch, k, deadline, with_phases=kernels is COMPILED)
+
+
+def _settle(branch: Branch, node: _Open, batch: Batch, k: int, deadline: float, *, with_phases: bool) -> None:
+    """Record what box ``k`` of a batch came to; where it is open, decide it by phases or split it."""
+    status, position, used = (int(value) for value in batch.results[k, :3])
+    branch.tree.logs[node.number] = batch.logs[k, :used].copy()
+    first, last = batch.firsts[k], batch.lasts[k]
+    volume = node.volume * _decided_share(node, first, last, branch.problem.grid.step)
+    branch.decided += node.volume - volume
+    if status == CLOSED:
+        branch.leaves += 1
+        branch.decided += volume
+        return
+    if status == OUT_OF_RANGE:
+        _give_up(branch, LEFT_RANGE, _middle(branch.problem.grid, first, last))
+        return
+    if status == HOPELESS:
+        _give_up(branch, FLOAT32_MARGIN, batch.points[k])
+        return
+    bounds, is_open = batch.bounds[k].copy(), batch.opens[k]
+    node = replace(node, first=first, last=last, bounds=bounds, is_open=is_open, volume=volume)
+    in_time = monotonic() < deadline  # a batch of boxes decided by phases may take a minute
+    if with_phases and in_time and _worth_phases(branch, node, status == EXHAUSTED):
+        if _decide_by_phases(branch, node):
+            return
+        node = replace(node, wait=PHASES_WAIT)
+    elif node.wait > 0:
+        node = replace(node, wait=node.wait - 1)
+    if status == EXHAUSTED and not in_time:
+        branch.stuck = "timeout"
+    elif status == EXHAUSTED:
+        _give_up(branch, SMALLEST_BOX, _middle(branch.problem.grid, first, last))
+    elif position < int(branch.flat.size[0]):
+        _split_axis(branch, node, position)
+    else:
+        _split_neuron(branch, node, position)
 
 
 def _give_up(branch: Branch, reason: str, point: np.ndarray) -> None:

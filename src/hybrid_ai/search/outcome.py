@@ -74,11 +74,14 @@ class Unknown:
         reason: why.
         effort: what was spent.
         limited: whether a limit or the user ended the search, so that nothing else can be tried.
+        missed: where this is about real arithmetic alone and both were asked for, why the search for both
+            had ended before; else None.
     """
 
     reason: str
     effort: Effort
     limited: bool = False
+    missed: str | None = None
 
 
 Outcome = Claimed | Refuted | Unknown

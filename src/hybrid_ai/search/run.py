@@ -66,8 +66,8 @@ def run_search(
 ) -> Outcome:
     """Search until the property is claimed, refuted or the budget is spent.
 
-    Where both arithmetics are asked for, one tree shows both; where float32 rounding alone makes that
-    impossible, real arithmetic is claimed for itself.
+    Where both arithmetics are asked for, one tree shows both; where that search gives up (not where a limit
+    ends it), real arithmetic is searched for itself.
 
     Args:
         model: the network and its file's digest.
@@ -98,15 +98,19 @@ def run_search(
     outcome = _Search(question, arithmetic, budget, seed, backend, report).run()
     if arithmetic != "both" or not isinstance(outcome, Unknown) or outcome.limited:
         return outcome
-    again = _Search(question, "real", budget, seed, backend, report).run()
+    return _joined(outcome, _Search(question, "real", budget, seed, backend, report).run())
+
+
+def _joined(both: Unknown, real: Outcome) -> Outcome:
+    """What a search in real arithmetic alone ended with, after one for both arithmetics gave up."""
     effort = replace(
-        again.effort,
-        bounded=outcome.effort.bounded + again.effort.bounded,
-        seconds=outcome.effort.seconds + again.effort.seconds,
+        real.effort,
+        bounded=both.effort.bounded + real.effort.bounded,
+        seconds=both.effort.seconds + real.effort.seconds,
     )
-    if isinstance(again, Claimed):
-        return replace(again, effort=effort, missed=outcome.reason)
-    return replace(again, effort=effort)
+    if isinstance(real, Refuted):
+        return replace(real, effort=effort)
+    return replace(real, effort=effort, missed=both.reason)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 import hybrid_ai.search
+from hybrid_ai.network import RuntimeFailure
 from hybrid_ai.pipeline.checking import Checker, CheckResult, parse_answer
 from hybrid_ai.pipeline.errors import BadInput, CheckerFailure, CheckTimedOut
 from hybrid_ai.pipeline.limits import Limits
 from hybrid_ai.pipeline.result import Result
-from hybrid_ai.pipeline.verify import Observer, Task, run, verify
+from hybrid_ai.pipeline.verify import Arithmetic, Observer, Task, run, verify
 from hybrid_ai.search import Claimed, Effort, Refuted, Unknown
 
 DEMO = Path(__file__).resolve().parents[3] / "src" / "hybrid_ai" / "demo"
@@ -51,11 +52,15 @@ def judge(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Judge:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
 
     def judged(
-        checker: Checker, outcome: object = None, target: Path | None = None, vacuous: bool = False
+        checker: Checker,
+        outcome: object = None,
+        target: Path | None = None,
+        vacuous: bool = False,
+        arithmetic: Arithmetic = "real",
     ) -> Result:
         given = outcome or Claimed(b"no certificate", EFFORT)
         monkeypatch.setattr(hybrid_ai.search, "run_search", lambda *arguments, **options: given)
-        return run(MODEL, CLAIM, Task(Limits(60.0), target, vacuous, "real"), checker, Observer())
+        return run(MODEL, CLAIM, Task(Limits(60.0), target, vacuous, arithmetic), checker, Observer())
 
     return judged
 
@@ -192,6 +197,74 @@ def test_a_counterexample_whose_check_times_out_refutes_nothing(judge: Judge) ->
     result = judge(Answers(CheckTimedOut()), Refuted(point, (Fraction(2000),), EFFORT))
     assert (result.verdict, result.reason) == ("unknown", "counterexample found, check timed out")
     assert result.counterexample is None
+
+
+MARGIN = "float32: the margin is small"
+MISSED = Claimed(b"no certificate", EFFORT, missed=MARGIN)
+BOTH = replace(VALID, arithmetic="both")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "answers", "reason", "reasons"),
+    [
+        (
+            Unknown("timeout", EFFORT, limited=True),
+            (),
+            "timeout",
+            {"real": "timeout; searched together with float32, not alone", "float32": "timeout"},
+        ),
+        (
+            Unknown("timeout", EFFORT, limited=True, missed=MARGIN),
+            (),
+            f"timeout (real arithmetic alone); {MARGIN}",
+            {"real": "timeout", "float32": MARGIN},
+        ),
+        (
+            MISSED,
+            (CheckTimedOut(),),
+            "claimed, check timed out",
+            {"real": "claimed, check timed out", "float32": MARGIN},
+        ),
+        (MISSED, (VALID,), f"proved in real arithmetic alone; {MARGIN}", {"float32": MARGIN}),
+        (Claimed(b"", EFFORT), (BOTH,), None, {}),
+        (
+            Claimed(b"", EFFORT),
+            (CheckerFailure("it died"),),
+            "it died",
+            {"real": "it died", "float32": "it died"},
+        ),
+    ],
+)
+def test_each_arithmetic_has_its_own_reason(
+    judge: Judge, outcome: object, answers: tuple[Any, ...], reason: str | None, reasons: dict[str, str]
+) -> None:
+    result = judge(Answers(*answers), outcome, arithmetic="both")
+    assert (result.reason, result.reasons) == (reason, reasons)
+    assert set(reasons) == {name for name, said in result.arithmetics.items() if said == "unknown"}
+
+
+def test_what_a_counterexample_leaves_open_has_a_reason(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ONNX Runtime fails at the point: nothing is known of float32."""
+
+    def fails(*arguments: object, **options: object) -> None:
+        raise RuntimeFailure("it fails")
+
+    monkeypatch.setattr("hybrid_ai.pipeline.counterexample.run_onnxruntime", fails)
+    point = tuple(Fraction(value) for value in (120, 50, 0, 0, "0.3"))
+    result = judge(Answers(VALID), Refuted(point, (Fraction(2000),), EFFORT), arithmetic="both")
+    assert result.arithmetics == {"real": "refuted", "float32": "unknown"}
+    assert result.reasons == {
+        "float32": "the counterexample was not evaluated in it, and the search ended there"
+    }
+
+
+def test_an_interrupted_repair_keeps_why_float32_was_missed(judge: Judge) -> None:
+    claimed = replace(_repairing(Unknown("interrupted", EFFORT, limited=True), [], leaves=300), missed=MARGIN)
+    result = judge(Answers(PLACED), claimed, arithmetic="both")
+    assert result.reasons == {"real": "interrupted", "float32": MARGIN}
+    assert result.reason == f"interrupted (real arithmetic alone); {MARGIN}"
 
 
 @pytest.mark.parametrize("options", [{"arithmetic": "float16"}, {"backend": "cuda"}])

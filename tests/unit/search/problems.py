@@ -9,6 +9,7 @@ from time import monotonic
 
 import numpy as np
 
+from hybrid_ai.bounds import Arithmetic
 from hybrid_ai.certificate import PlacedStep, decode_certificate
 from hybrid_ai.checker.check import check
 from hybrid_ai.network import load_model
@@ -40,11 +41,12 @@ def search(
     threads: int = 1,
     seed: int = 0,
     backend: Backend = "compiled",
+    arithmetic: Arithmetic = "real",
 ) -> Outcome:
     """Run the search on one problem."""
     budget = Budget(monotonic() + seconds, memory, threads)
     found = load_model(asked.model), read_vnnlib(asked.text)
-    return run_search(*found, asked.digest, budget=budget, seed=seed, backend=backend)
+    return run_search(*found, asked.digest, budget=budget, seed=seed, backend=backend, arithmetic=arithmetic)
 
 
 def accepted_by(asked: Asked, certificate: bytes) -> list[str]:

@@ -30,6 +30,24 @@ def test_the_deadline_is_kept(backend: Backend, seconds: float) -> None:
     assert monotonic() - start < seconds + LATE
 
 
+def test_what_float32_missed_is_told_when_real_alone_runs_out_of_time() -> None:
+    """A margin of 1e-9 at one point, which float32 does not have, and on a box, which takes long."""
+    point = " ".join(f"(>= X_{axis} 0.5) (<= X_{axis} 0.5)" for axis in range(6))
+    box = " ".join(f"(>= X_{axis} -1) (<= X_{axis} 1)" for axis in range(6))
+    limit = "(<= Y_0 -1e-9)"
+    asked = Asked(hard().model, vnnlib(6, 1, f"(or (and {point} {limit}) (and {box} {limit}))"))
+    outcome = search(asked, seconds=2.0, arithmetic="both")
+    assert isinstance(outcome, Unknown)
+    assert (outcome.reason, outcome.limited) == ("timeout", True)
+    assert outcome.missed == "float32: the margin is smaller than what rounding may change"
+
+
+def test_nothing_is_said_to_be_missed_where_a_limit_ended_the_search_for_both() -> None:
+    outcome = search(hard(), seconds=0.0, arithmetic="both")
+    assert isinstance(outcome, Unknown)
+    assert (outcome.reason, outcome.limited, outcome.missed) == ("timeout", True, None)
+
+
 def test_the_deadline_is_kept_before_the_first_box() -> None:
     """Thousands of polytopes, each of which is attacked before any is bounded."""
     cases = [f"(and (>= X_0 {k}) (<= X_0 {k + 1}) (<= Y_0 -1e9))" for k in range(3000)]

@@ -4,7 +4,8 @@ import numpy as np
 
 from hybrid_ai.bounds.arrays import Booleans, Floats, Integers, Net, Node, Work
 from hybrid_ai.bounds.backends.jit import compiled, compiled_any_order
-from hybrid_ai.bounds.backends.numba_cpu import UNIT, add_product, backward, block_matrix, concretize
+from hybrid_ai.bounds.backends.numba_cpu import UNIT, add_product
+from hybrid_ai.bounds.backends.numba_cpu_backward import backward, block_matrix, concretize
 from hybrid_ai.search.compiled.records import PAIR_WEIGHTS, Rows, Scratch, Spec, closes
 
 SLOPE_PROMISE = 0.5  # share of the room that other slopes may be hoped to win

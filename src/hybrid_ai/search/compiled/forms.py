@@ -4,17 +4,13 @@ import numpy as np
 
 from hybrid_ai.bounds.arrays import Booleans, Floats, Integers, Net, Node, Work
 from hybrid_ai.bounds.backends.jit import compiled
-from hybrid_ai.bounds.backends.numba_cpu import (
-    UNIT,
+from hybrid_ai.bounds.backends.numba_cpu import UNIT, make_node, make_work, set_box, tighten
+from hybrid_ai.bounds.backends.numba_cpu_backward import (
     backward,
     concretize,
-    make_node,
-    make_work,
     relax_stage,
     seed_rows,
-    set_box,
     spread_stage,
-    tighten,
 )
 from hybrid_ai.search.compiled.closing import bound_rows, stored_error
 from hybrid_ai.search.compiled.node import split_neuron

@@ -205,9 +205,14 @@ def _rows_close(spec: Spec, is_open: Booleans, rows: Rows, share: float) -> bool
 def _hopeless(
     net: Net, node: Node, spec: Spec, is_open: Booleans, rows: Rows, point: Floats, work: Work
 ) -> bool:
-    """Whether float32 rounding alone keeps the node open, even on the box of one point: no split helps.
+    """Guess whether float32 rounding keeps the node open for good, so that splitting it gets nowhere.
 
-    Bounds and rows of the node are lost.
+    The guess is yes where single rows would close the node but for their float32 penalties, and do not close
+    the box of one point, the one nearest to a violation. That is a heuristic: pairs of rows, other slopes and
+    phases, which might close it, are not tried. A wrong yes ends the search for float32 too early: its
+    verdict is unknown where it might have been proved, and where both arithmetics were asked for, real is
+    searched alone. A wrong no costs time: the node is split until the budget is spent. Neither makes a
+    verdict wrong. Bounds and rows of the node are lost.
     """
     if not _rows_close(spec, is_open, rows, 1.0):
         return False
@@ -219,43 +224,62 @@ def _hopeless(
 
 
 @compiled
-def process_node(
+def _close(
     net: Net,
+    node: Node,
     spec: Spec,
-    grid: Grid,
-    first: Integers,
-    last: Integers,
-    bounds: Floats,
     is_open: Booleans,
-    log: Integers,
-    point: Floats,
+    rows: Rows,
     steps: int,
-) -> tuple[int, int, int, int, tuple[float, float, float]]:
-    """Bound one node and decide it.
-
-    Args:
-        net: the network.
-        spec: rows of the polytope's disjuncts.
-        grid: root box and grid.
-        first: lowest coordinates of the box, (n_inputs,), cut in place.
-        last: highest coordinates of the box, likewise.
-        bounds: inherited pre-activation bounds, (2, N), tightened in place.
-        is_open: open disjuncts, (D,); closed ones are taken out in place.
-        log: receives the decisions.
-        point: receives the point nearest to a violation, (n_inputs,).
-        steps: steps of slope ascent.
-
-    Returns:
-        status, position to split on (an input axis, or a neuron's), log length, times bounded; value at
-        ``point``, least margin of the disjuncts closed here, largest float32 penalty among them.
-    """
-    node = make_node(net, bounds[0], bounds[1])
-    work = make_work(net)
-    rows = make_rows(net, spec)
-    scratch = make_scratch(net, spec)
-    box = Box(first, last, np.empty(first.shape[0]), np.empty(first.shape[0]))
+    work: Work,
+    scratch: Scratch,
+    log: Integers,
+    used: int,
+) -> tuple[bool, int]:
+    """Close what closes, in ``log`` and in ``is_open``; whether none is left open, and the log's length."""
     closings = np.empty(log.shape[0], np.int64)
     closed = np.zeros(is_open.shape[0], np.bool_)
+    length = 0
+    remaining = 0
+    for d in range(is_open.shape[0]):
+        if is_open[d]:
+            before = length
+            length = _close_disjunct(net, node, spec, d, rows, steps, work, scratch, closings, length)
+            closed[d] = length > before
+            remaining += 0 if closed[d] else 1
+    if remaining == 0:
+        log[used] = LOG_LEAF
+        log[used + 1 : used + 1 + length] = closings[:length]
+        return True, used + 1 + length
+    if length == 0:
+        return False, used
+    log[used], log[used + 1] = LOG_CLOSE, length
+    log[used + 2 : used + 2 + length] = closings[:length]
+    for d in range(is_open.shape[0]):
+        is_open[d] = is_open[d] and not closed[d]
+    return False, used + 2 + length
+
+
+@compiled
+def _bound_and_cut(
+    net: Net,
+    node: Node,
+    spec: Spec,
+    grid: Grid,
+    is_open: Booleans,
+    rows: Rows,
+    box: Box,
+    steps: int,
+    work: Work,
+    scratch: Scratch,
+    log: Integers,
+    point: Floats,
+) -> tuple[int, int, int, float]:
+    """Bound, close and cut the box until cutting gets nowhere.
+
+    Returns:
+        status (SPLIT where disjuncts are open), log length, times bounded, least value at a point tried.
+    """
     used = 0
     best = np.inf
     rounds = 0
@@ -267,73 +291,75 @@ def process_node(
         enclose(grid, box)
         set_box(net, node, box.lower, box.upper)
         if not tighten(net, node, work):
-            return OUT_OF_RANGE, -1, used, rounds, (best, np.inf, 0.0)
+            return OUT_OF_RANGE, used, rounds, best
         bound_rows(net, node, spec, is_open, rows, work)
-        remaining = 0
-        length = 0
-        for d in range(is_open.shape[0]):
-            if is_open[d]:
-                before = length
-                length = _close_disjunct(net, node, spec, d, rows, steps, work, scratch, closings, length)
-                closed[d] = length > before
-                remaining += 0 if closed[d] else 1
-        if remaining == 0:
-            log[used] = LOG_LEAF
-            used += 1
-            log[used : used + length] = closings[:length]
-            return CLOSED, -1, used + length, rounds, (best, rows.margin.min(), rows.cost.max())
-        if length > 0:
-            log[used], log[used + 1] = LOG_CLOSE, length
-            log[used + 2 : used + 2 + length] = closings[:length]
-            used += 2 + length
-            for d in range(is_open.shape[0]):
-                is_open[d] = is_open[d] and not closed[d]
+        done, used = _close(net, node, spec, is_open, rows, steps, work, scratch, log, used)
+        if done:
+            return CLOSED, used, rounds, best
         best = _try_points(net, spec, is_open, rows, box, scratch, point, best)
         kept, used = cut_box(grid, spec, is_open, rows, box, scratch.picked, log, used)
         if kept > REQUEUE_KEPT or rounds == MAX_ROUNDS:
-            break
-    bounds[0] = node.lower
-    bounds[1] = node.upper
-    axis = -1
-    if net.size[0] > MOST_SPLIT_INPUTS:
-        axis = split_neuron(net, node, spec, is_open, rows)
-    if axis < 0:
-        axis = _split_axis(net, node, grid, spec, is_open, rows, box)
-    rounds_off = net.float32.max() > 0.0 and net.size[0] <= MOST_SPLIT_INPUTS and best < np.inf
-    if rounds_off and _hopeless(net, node, spec, is_open, rows, point, work):
-        return HOPELESS, -1, used, rounds + 1, (best, rows.margin.min(), rows.cost.max())
-    status = SPLIT if axis >= 0 else EXHAUSTED
-    return status, axis, used, rounds, (best, rows.margin.min(), rows.cost.max())
+            return SPLIT, used, rounds, best
 
 
 @compiled
-def _process_one(net: Net, spec: Spec, grid: Grid, batch: Batch, b: int, steps: int) -> None:
-    status, axis, used, rounds, figures = process_node(
-        net,
-        spec,
-        grid,
-        batch.firsts[b],
-        batch.lasts[b],
-        batch.bounds[b],
-        batch.opens[b],
-        batch.logs[b],
-        batch.points[b],
-        steps,
+def _choose_split(
+    net: Net, node: Node, grid: Grid, spec: Spec, is_open: Booleans, rows: Rows, box: Box
+) -> int:
+    """Position to split on: a neuron where there are many inputs, else an input axis; or -1."""
+    position = -1
+    if net.size[0] > MOST_SPLIT_INPUTS:
+        position = split_neuron(net, node, spec, is_open, rows)
+    if position < 0:
+        position = _split_axis(net, node, grid, spec, is_open, rows, box)
+    return position
+
+
+@compiled
+def process_node(net: Net, spec: Spec, grid: Grid, batch: Batch, b: int, steps: int) -> None:
+    """Bound one node of a batch and decide it, in place.
+
+    Args:
+        net: the network.
+        spec: rows of the polytope's disjuncts.
+        grid: root box and grid.
+        batch: the boxes, and what receives the decisions: `Batch` says where.
+        b: which of them.
+        steps: steps of slope ascent.
+    """
+    node = make_node(net, batch.bounds[b, 0], batch.bounds[b, 1])
+    work = make_work(net)
+    rows = make_rows(net, spec)
+    scratch = make_scratch(net, spec)
+    box = Box(batch.firsts[b], batch.lasts[b], np.empty(net.size[0]), np.empty(net.size[0]))
+    is_open, point = batch.opens[b], batch.points[b]
+    status, used, rounds, best = _bound_and_cut(
+        net, node, spec, grid, is_open, rows, box, steps, work, scratch, batch.logs[b], point
     )
+    position = -1
+    if status == SPLIT:
+        batch.bounds[b, 0] = node.lower
+        batch.bounds[b, 1] = node.upper
+        position = _choose_split(net, node, grid, spec, is_open, rows, box)
+        if position < 0:
+            status = EXHAUSTED
+        rounds_off = net.float32.max() > 0.0 and net.size[0] <= MOST_SPLIT_INPUTS and best < np.inf
+        if rounds_off and _hopeless(net, node, spec, is_open, rows, point, work):
+            status, position, rounds = HOPELESS, -1, rounds + 1
     result = batch.results[b]
-    result[0], result[1], result[2], result[3] = status, axis, used, rounds
-    batch.bests[b], batch.margins[b], batch.penalties[b] = figures
+    result[0], result[1], result[2], result[3] = status, position, used, rounds
+    batch.bests[b], batch.margins[b], batch.penalties[b] = best, rows.margin.min(), rows.cost.max()
 
 
 @compiled_parallel
 def process_parallel(net: Net, spec: Spec, grid: Grid, batch: Batch, steps: int) -> None:
     """Process every node of a batch, one per loop turn; the outcome does not depend on the thread."""
     for b in prange(batch.firsts.shape[0]):
-        _process_one(net, spec, grid, batch, b, steps)
+        process_node(net, spec, grid, batch, b, steps)
 
 
 @compiled
 def process_serial(net: Net, spec: Spec, grid: Grid, batch: Batch, steps: int) -> None:
     """The same on the calling thread: starting threads costs more than a few boxes."""
     for b in range(batch.firsts.shape[0]):
-        _process_one(net, spec, grid, batch, b, steps)
+        process_node(net, spec, grid, batch, b, steps)
