@@ -35,7 +35,7 @@ OPERATORS: dict[type[ast.operator], tuple[type[ast.operator], ...]] = {
 # Names swapped in calls and where they are passed on (`map(max, ...)`).
 SWAPPED = {"min": "max", "floor": "ceil", "maximum": "minimum", "fmax": "fmin", "any": "all"}
 SWAPPED |= {new: old for old, new in SWAPPED.items()}
-TRANSPARENT = {"abs", "reversed", "sorted", "_in_range", "set"}  # f(x) -> x
+TRANSPARENT = {"abs", "reversed", "sorted", "in_range", "set"}  # f(x) -> x
 SHORTEST_CONTEXT = 30
 SKIPPED_FIELDS = {"annotation", "returns", "decorator_list", "bases"}
 # zip(strict=True) is a second fence: without it lengths that always agree still agree.
@@ -244,7 +244,7 @@ def _of_call(node: ast.Call) -> Iterator[tuple[str, ast.AST]]:
     name = _called(node)
     if name in TRANSPARENT and len(node.args) == 1:
         yield "call dropped", node.args[0]
-    if name == "_sane":
+    if name == "sane":
         yield "call dropped", node.args[0]
     if name == "range":
         first, last = (node.args[0], node.args[1]) if len(node.args) > 1 else (ast.Constant(0), node.args[0])

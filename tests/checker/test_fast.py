@@ -11,7 +11,7 @@ import pytest
 from hybrid_ai.checker import fast, fast_network
 from hybrid_ai.checker.decode import TIGHTEN_ALL
 from hybrid_ai.checker.fast_lines import relax
-from hybrid_ai.checker.fast_network import SMALLEST, FastNetwork, outward, require_rounding_to_nearest
+from hybrid_ai.checker.fast_network import FastNetwork, outward, require_rounding_to_nearest
 from hybrid_ai.checker.rejected import Rejected
 from hybrid_ai.checker.rules import CloseWork, TightenWork
 from tests.checker import build as b
@@ -79,10 +79,10 @@ def test_root_bounds_are_rounded_outward() -> None:
     tiny = Fraction(1, 2**1200)
     assert (outward(tiny, False), outward(tiny, True)) == (
         0.0,
-        SMALLEST,
+        fast_network.SMALLEST,
     )
     assert (outward(-tiny, False), outward(-tiny, True)) == (
-        -SMALLEST,
+        -fast_network.SMALLEST,
         0.0,
     )
 

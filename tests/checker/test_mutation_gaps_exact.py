@@ -7,8 +7,8 @@ import pytest
 
 from hybrid_ai.checker import exact, exact_lines, exact_network, packed
 from hybrid_ai.checker.decode import Tighten
-from hybrid_ai.checker.exact_lines import ACTIVE, SLOPE_BITS, Bound, lower_slope, relax, substitute
-from hybrid_ai.checker.exact_network import MAX_ENTRIES, ExactNetwork
+from hybrid_ai.checker.exact_lines import Bound, lower_slope, relax, substitute
+from hybrid_ai.checker.exact_network import ExactNetwork
 from hybrid_ai.checker.packed import PackedVectors
 from hybrid_ai.checker.rejected import Rejected
 from hybrid_ai.checker.rules import CloseWork
@@ -494,11 +494,11 @@ def test_exact_entries_just_below_an_integer() -> None:
 def test_phases_of_one_unit(low: int, high: int, phase: str) -> None:
     stage = ExactNetwork(b.network(1, b.stage(True, {0: [[1]]}, [0]))).stages[0]
     found = relax([low], [high], stage, {})
-    assert phase == ("off" if not found else "on" if found[0][1] == ACTIVE else "both")
+    assert phase == ("off" if not found else "on" if found[0][1] == exact_lines.ACTIVE else "both")
 
 
 def test_large_matrices_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert MAX_ENTRIES == 2**24
+    assert exact_network.MAX_ENTRIES == 2**24
     monkeypatch.setattr(exact_network, "MAX_ENTRIES", 6)
     for rows, columns, refused in ((2, 3, False), (3, 2, False), (7, 1, True), (1, 7, True), (3, 3, True)):
         net = b.network(columns, b.stage(True, {0: [[1] * columns] * rows}, [0] * rows))
@@ -529,7 +529,7 @@ def test_every_substitution_is_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("low", "high", "steep"), [(0, 5, 1), (1, 2, 1), (-5, 0, 0), (-5, -1, 0), (0, 0, 1)])
 def test_listed_slopes_of_stable_neurons(low: int, high: int, steep: int) -> None:
     stage = ExactNetwork(b.network(1, b.stage(True, {0: [[1]]}, [0]))).stages[0]
-    assert relax([low], [high], stage, {0: 64}) == [(0, 64, steep << SLOPE_BITS, low, high)]
+    assert relax([low], [high], stage, {0: 64}) == [(0, 64, steep << exact_lines.SLOPE_BITS, low, high)]
 
 
 def test_slack_is_paid_wherever_what_it_multiplies_is_negative(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,11 +22,6 @@ from hybrid_ai.checker.fast_lines import (
     sane,
 )
 from hybrid_ai.checker.fast_network import (
-    LARGEST,
-    MAX_DIMENSION,
-    MAX_ENTRIES,
-    MAX_STAGES,
-    SMALLEST,
     FastNetwork,
     _double,
     outward,
@@ -352,8 +347,8 @@ def test_the_last_term_is_taken_off() -> None:
 
 
 def test_constants_are_those_of_the_format_page() -> None:
-    assert (LARGEST, SMALLEST) == (2.0**100, 2.0**-200)
-    assert (MAX_DIMENSION, MAX_STAGES) == (2**20, 2**10)
+    assert (fast_network.LARGEST, fast_network.SMALLEST) == (2.0**100, 2.0**-200)
+    assert (fast_network.MAX_DIMENSION, fast_network.MAX_STAGES) == (2**20, 2**10)
     assert (fast_lines.INFLATE, fast_lines.INTERCEPT_INFLATE) == (1 + 2.0**-20, 1 + 2.0**-48)
     assert (fast_lines.ABSOLUTE, fast_lines.PER_COEFFICIENT) == (2.0**-700, 2.0**-600)
 
@@ -371,8 +366,8 @@ def test_gamma_follows_the_largest_dimension() -> None:
 
 
 def test_values_out_of_range_show_nothing() -> None:
-    values = np.array([LARGEST, np.nextafter(LARGEST, inf), inf, nan, 1.0])
-    assert np.array_equal(in_range(values), [LARGEST, nan, nan, nan, 1.0], equal_nan=True)
+    values = np.array([fast_network.LARGEST, np.nextafter(fast_network.LARGEST, inf), inf, nan, 1.0])
+    assert np.array_equal(in_range(values), [fast_network.LARGEST, nan, nan, nan, 1.0], equal_nan=True)
     stage = FastNetwork(b.network(1, b.stage(True, {0: [[4]]}, [0]))).stages[0]
     assert np.isnan(reach_of(stage, Magnitudes(np.full((1, 1), 2.0**98)))[0]).all()
     assert not np.isnan(reach_of(stage, Magnitudes(np.full((1, 1), 2.0**97)))).any()
@@ -532,7 +527,7 @@ def test_the_ends_of_the_range_of_weights_are_outside(value: Fraction) -> None:
 
 
 def test_large_matrices_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert MAX_ENTRIES == 2**26
+    assert fast_network.MAX_ENTRIES == 2**26
     monkeypatch.setattr(fast_network, "MAX_ENTRIES", 6)
     for rows, columns, refused in ((2, 3, False), (3, 2, False), (7, 1, True), (1, 7, True), (3, 3, True)):
         net = b.network(columns, b.stage(True, {0: [[1] * columns] * rows}, [0] * rows))
