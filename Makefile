@@ -1,5 +1,6 @@
 # make demo    certify the shipped example; results and evidence go to build/demo
 # make test    every check CI runs
+# make peers   what other tools make of our envelopes, crates and bills of materials (an environment of its own)
 # make lab     list the experiments of benchmarks/lab.py
 # make lab-NAME (or make lab ITEM=NAME)   one of them
 # make clean   remove what the above made
@@ -14,7 +15,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 # sources has a cache of its own.
 export NUMBA_CACHE_DIR ?= $(CURDIR)/build/numba/$(shell find src -name '*.py' | LC_ALL=C sort | xargs cat | sha256sum | cut -c1-16)
 
-.PHONY: help demo test lab clean
+.PHONY: help demo test peers lab clean
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -28,6 +29,9 @@ test: .venv/dev
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -q $(PYTEST_ARGS)
 
+peers: .venv-peers/done
+	PYTHONPATH=src .venv-peers/bin/python -m pytest -q tests/peers tests/unit/audit/test_envelope.py
+
 lab: .venv/dev
 	$(BIN)/python benchmarks/lab.py $(ITEM) $(LAB_ARGS)
 
@@ -35,7 +39,7 @@ lab-%: .venv/dev
 	$(BIN)/python benchmarks/lab.py $* $(LAB_ARGS)
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-peers build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -52,3 +56,8 @@ clean:
 .venv/dev: .venv/bin/python pyproject.toml constraints.txt
 	$(PIP) -e '.[dev]'
 	@touch .venv/core $@
+
+.venv-peers/done: requirements/peers.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet --disable-pip-version-check -r requirements/peers.txt
+	@touch $@

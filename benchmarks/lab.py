@@ -47,6 +47,8 @@ NAMES = (
     "fuzz",
     "unsound",
     "timelimits",
+    "trace",
+    "dossier",
     "setup",
 )
 LAB = ROOT / "build" / "lab"

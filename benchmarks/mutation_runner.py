@@ -276,13 +276,19 @@ def _replace_constants(module: ModuleType, tree: ast.Module, mutant: Mutant) -> 
     """Evaluate the changed constant and those made of it anew, and put them wherever they were imported."""
     changed: set[str] = set()
     for statement in tree.body:
-        if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+        if isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            target: ast.expr = statement.target
+        elif isinstance(statement, ast.Assign):
+            target = statement.targets[0]
+        else:
+            continue
+        if not isinstance(target, ast.Name) or statement.value is None:
             continue
         used = {part.id for part in ast.walk(statement.value) if isinstance(part, ast.Name)}
         holds = any(part is mutant.node for part in ast.walk(statement))
         if not holds and not used & changed:
             continue
-        name = statement.targets[0].id
+        name = target.id
         old = vars(module)[name]
         code = compile(ast.Expression(statement.value), "constant", "eval")
         new = eval(code, vars(module))

@@ -11,8 +11,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hybrid_ai.audit.keys import load_signer as load_signer
+    from hybrid_ai.audit.logging_handler import TraceHandler as TraceHandler
+    from hybrid_ai.audit.trace import Trace as Trace
     from hybrid_ai.network import Model as Model
     from hybrid_ai.network import load_model as load
+    from hybrid_ai.pipeline.certification import Case as Case
+    from hybrid_ai.pipeline.certification import Request as Request
+    from hybrid_ai.pipeline.certification import certify as certify
     from hybrid_ai.pipeline.checking import CheckResult as CheckResult
     from hybrid_ai.pipeline.checking import check as check
     from hybrid_ai.pipeline.errors import BadInput as BadInput
@@ -27,13 +33,19 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "BadInput": ("pipeline.errors", "BadInput"),
+    "Case": ("pipeline.certification", "Case"),
     "CheckResult": ("pipeline.checking", "CheckResult"),
     "Model": ("network", "Model"),
     "Property": ("spec", "Property"),
+    "Request": ("pipeline.certification", "Request"),
     "Result": ("pipeline.result", "Result"),
+    "Trace": ("audit.trace", "Trace"),
+    "TraceHandler": ("audit.logging_handler", "TraceHandler"),
+    "certify": ("pipeline.certification", "certify"),
     "check": ("pipeline.checking", "check"),
     "inspect": ("pipeline.inspection", "inspect_model"),
     "load": ("network", "load_model"),
+    "load_signer": ("audit.keys", "load_signer"),
     "read_vnnlib": ("spec", "read_vnnlib"),
     "supports": ("pipeline.inspection", "supported"),
     "verify": ("pipeline.verify", "verify"),
@@ -41,14 +53,20 @@ _PLACES = {
 
 __all__ = [
     "BadInput",
+    "Case",
     "CheckResult",
     "Model",
     "Property",
+    "Request",
     "Result",
+    "Trace",
+    "TraceHandler",
     "__version__",
+    "certify",
     "check",
     "inspect",
     "load",
+    "load_signer",
     "read_vnnlib",
     "supports",
     "verify",

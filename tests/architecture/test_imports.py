@@ -159,3 +159,15 @@ def test_the_checker_imports_only_the_standard_library() -> None:
         if not is_allowed_in_checker(name, path)
     ]
     assert wrong == []
+
+
+def test_verification_of_dossiers_needs_the_standard_library_alone() -> None:
+    """verify.py holds these sources: whatever else they imported would be missing there."""
+    wrong = [
+        f"{shown(path)}: {name}"
+        for path in python_files(PACKAGE / "audit" / "verification")
+        for name in imported_names(path)
+        if name.split(".")[0] not in sys.stdlib_module_names
+        and not name.startswith("hybrid_ai.audit.verification")
+    ]
+    assert wrong == []

@@ -35,7 +35,7 @@ CHECKER_ENGINES = {
 }
 CHECKER_PARTS = {"float32.py": "float32 rules", "vnnlib2_reader.py": "VNN-LIB 2.0"}
 CHECKER_PROGRAM = {"__init__.py", "__main__.py", "check.py", "counterexample.py", "rejected.py"}
-DOCUMENTED = ("spec", "network", "certificate", "checker", "pipeline")
+DOCUMENTED = ("spec", "network", "certificate", "checker", "audit", "pipeline")
 KERNEL_SUFFIXES = {".cu", ".cuh", ".h", ".hpp", ".cpp"}
 
 

@@ -12,12 +12,16 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
+from hybrid_ai.audit.errors import AuditError
 from hybrid_ai.cli.output import OutputFailed, emit, escape_unprintable, note
 from hybrid_ai.pipeline.errors import BadInput, CheckerFailure, Terminated, UnsupportedInput
 
 COMMANDS = {
     "verify": "verify a property of a model, or a suite",
     "check": "judge a certificate or a counterexample",
+    "certify": "verify properties and put all that shows it into a signed dossier",
+    "dossier": "verify, show, replay, extend, sign and pack dossiers",
+    "keys": "make and list signing keys, collect trusted ones",
     "inspect": "describe a model",
     "supports": "list what is supported",
     "demo": "verify the shipped example",
@@ -44,16 +48,17 @@ class _Parser(argparse.ArgumentParser):
         self.exit(EXIT_BAD_INPUT)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(chosen: str | None) -> argparse.ArgumentParser:
+    """The options, of commands those of the chosen one: the others would load what is not needed."""
     parser = _Parser(
         prog="hybrid-ai", description="Certify systems that pair a neural model with symbolic rules."
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
-        importlib.import_module(f"hybrid_ai.cli.{name}").add(
-            commands.add_parser(name, help=summary, allow_abbrev=False)
-        )
+        command = commands.add_parser(name, help=summary, allow_abbrev=False)
+        if name == chosen:
+            importlib.import_module(f"hybrid_ai.cli.{name}").add(command)
     return parser
 
 
@@ -86,10 +91,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _reported(arguments: Sequence[str]) -> int:
     """The exit status of the command, with what is wrong said in one line."""
     try:
-        options = _parser().parse_args(arguments)
+        options = _parser(arguments[0] if arguments else None).parse_args(arguments)
         _require_working_folder()
         return int(importlib.import_module(f"hybrid_ai.cli.{options.command}").execute(options))
-    except BadInput as error:
+    except (BadInput, AuditError) as error:
         note(f"hybrid-ai: {_one_line(error)}")
         return EXIT_BAD_INPUT
     except UnsupportedInput as error:

@@ -1,0 +1,208 @@
+"""The command line of verification: `hybrid-ai dossier verify`, and the stand-alone `verify.py`."""
+
+import argparse
+import importlib.util
+import io
+import json
+import math
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from hybrid_ai.audit.verification.checkpoint import read_checkpoint
+from hybrid_ai.audit.verification.container import open_container
+from hybrid_ai.audit.verification.dossier import LEVELS, Addition, Report, Since, verify_dossier
+from hybrid_ai.audit.verification.keys import KEY_FILE_LIMIT, read_trust
+from hybrid_ai.audit.verification.log import NOTE_LIMIT
+from hybrid_ai.audit.verification.rejected import Refused
+from hybrid_ai.audit.verification.reproof import Engine, Reprover
+
+EXIT_ESTABLISHED, EXIT_USAGE, EXIT_NOT_ESTABLISHED, EXIT_REFUSED = 0, 2, 20, 30
+
+DESCRIPTION = """Verify a dossier: that no byte changed since it was sealed (integrity), that pinned keys
+sealed it (authenticity), and that the checker accepts the evidence of every result (proof). Exit status: 0
+all levels asked for are established, 20 one could not be and nothing is wrong, 30 something is wrong, 2 bad
+usage."""
+
+INSIDE = (
+    "note: this verifier came with the dossier, so whoever made the dossier could have changed it: take one "
+    "from a source of your own"
+)
+
+
+class _BadUsage(Exception):
+    """What was asked for makes no sense, or cannot be read; says what."""
+
+
+def main(
+    arguments: Sequence[str],
+    command: tuple[str, ...],
+    own_sha256: str | None,
+    *,
+    own_file: Path | None = None,
+    name: str = "verify.py",
+) -> int:
+    """Run the program and return its exit status.
+
+    Args:
+        arguments: of the command line.
+        command: starts the checker in a process of its own (``Reprover``).
+        own_sha256: SHA-256 of the stand-alone verifier that this program is or generates, hexadecimal.
+        own_file: the file that this program runs from, when it is the stand-alone verifier.
+        name: of the program, for its help.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    parser = argparse.ArgumentParser(prog=name, description=DESCRIPTION, allow_abbrev=False)
+    parser.add_argument("dossier", type=Path, metavar="DOSSIER", help="folder or zip")
+    add_options(parser)
+    return execute(parser.parse_args(arguments), command, own_sha256, own_file=own_file, name=name)
+
+
+def execute(
+    options: argparse.Namespace,
+    command: tuple[str, ...],
+    own_sha256: str | None,
+    *,
+    own_file: Path | None = None,
+    name: str = "verify.py",
+) -> int:
+    """Verify what the options name, print the report, and return the exit status; see `main`."""
+    try:
+        inside = own_file is not None and own_file.resolve().is_relative_to(options.dossier.resolve())
+        if inside:
+            print(INSIDE, file=sys.stderr)
+        # What came with the dossier says nothing about itself.
+        report = _verified(options, command, None if inside else own_sha256)
+    except Refused as error:
+        _print(_refusal(error, as_json=options.json))
+        return EXIT_REFUSED
+    except _BadUsage as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except OSError as error:
+        print(f"{name}: {error.filename or options.dossier}: {error.strerror}", file=sys.stderr)
+        return EXIT_USAGE
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted, nothing is established", file=sys.stderr)
+        return EXIT_NOT_ESTABLISHED
+    _print(_as_json(report) if options.json else "\n".join(map(_one_line, _lines(report))))
+    return EXIT_ESTABLISHED if report.established else EXIT_NOT_ESTABLISHED
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options, but for the dossier."""
+    option = parser.add_argument
+    levels = "what to establish (default: all three); may be given several times"
+    option("--level", choices=LEVELS, nargs="+", action="extend", metavar="LEVEL", dest="levels", help=levels)
+    option("--trust", type=Path, metavar="FILE", help="public keys in PEM that you trust, for authenticity")
+    option("--since", type=Path, metavar="CHECKPOINT", help="earlier checkpoint that the log must extend")
+    option("--budget", type=float, metavar="S", help="seconds for proof (default: no limit)")
+    engines = "of proof (default: fast where numpy is there, else exact)"
+    option("--engine", choices=["fast", "exact"], help=engines)
+    option("--json", action="store_true", help="print one JSON object")
+
+
+def _verified(options: argparse.Namespace, command: tuple[str, ...], own_sha256: str | None) -> Report:
+    levels = frozenset(options.levels or LEVELS)
+    for option, level in (("trust", "authenticity"), ("since", "authenticity"), ("budget", "proof")):
+        if getattr(options, option) is not None and level not in levels:
+            raise _BadUsage(f"--{option} is about the level {level}, which is not asked for")
+    if options.budget is not None and not (math.isfinite(options.budget) and options.budget > 0):
+        raise _BadUsage(f"--budget {options.budget}: give seconds above 0")
+    trust = {} if options.trust is None else _read_trust(options.trust)
+    since = None if options.since is None else _read_since(options.since)
+    engine: Engine = options.engine or ("fast" if importlib.util.find_spec("numpy") else "exact")
+    tell = _tell if sys.stderr is not None and sys.stderr.isatty() else None
+    return verify_dossier(
+        open_container(options.dossier),
+        levels=levels,
+        trust=trust,
+        since=since,
+        reprover=Reprover(command, engine, options.budget, tell),
+        own_sha256=own_sha256,
+    )
+
+
+def _read_trust(path: Path) -> Mapping[str, bytes]:
+    try:
+        return read_trust(_read(path, KEY_FILE_LIMIT), str(path))
+    except Refused as error:
+        raise _BadUsage(f"--trust: {error}") from error
+
+
+def _read_since(path: Path) -> Since:
+    try:
+        return Since(*read_checkpoint(_read(path, NOTE_LIMIT), str(path)), str(path))
+    except Refused as error:
+        raise _BadUsage(f"--since: {error}") from error
+
+
+def _read(path: Path, limit: int) -> bytes:
+    if not path.is_file():
+        raise _BadUsage(f"{path}: is no file that can be read")
+    with open(path, "rb") as stream:
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise _BadUsage(f"{path}: has more than {limit} bytes")
+    return data
+
+
+def _refusal(error: Refused, *, as_json: bool) -> str:
+    if as_json:
+        fields = {"level": error.level, "where": error.where, "reason": error.reason}
+        return json.dumps({"status": "refused", **fields})
+    return f"{error.level}: refused: {error}"
+
+
+def _as_json(report: Report) -> str:
+    status = "established" if report.established else "not established"
+    return json.dumps({"status": status, **asdict(report)})
+
+
+def _lines(report: Report) -> list[str]:
+    """The report for people: a line for each level, then what else there is to know."""
+    lines = []
+    for status in report.levels:
+        word = "established" if status.established else "not established"
+        lines.append(f"{status.level}: {word}: {status.detail}")
+    pinned = "pinned" if report.seal_pinned else "not pinned"
+    lines.append(f"sealed: {report.sealed} (by the signer's clock) by {report.seal_key} ({pinned})")
+    lines += [_addition_line(addition) for addition in report.additions]
+    lines += [f"flag: {flag}" for flag in report.flags]
+    if report.proof is not None:
+        lines += [f"not re-proved: {where}: {reason}" for where, reason in report.proof.not_reproved]
+        hint = "float32 arithmetic, `hybrid-ai dossier replay` runs it in ONNX Runtime"
+        lines += [f"not re-evaluated: {where}: {hint}" for where in report.proof.not_reevaluated]
+    return lines
+
+
+def _addition_line(addition: Addition) -> str:
+    pinned = "pinned" if addition.pinned else "not pinned"
+    line = f"later: {addition.time} {addition.path} by {addition.key} ({pinned})"
+    said = addition.signature
+    if said is None:
+        return line
+    declared = f"declared: name {said.name or 'none'}, organisation {said.organisation or 'none'}"
+    return f"{line} as {addition.role}; {declared}; says: {said.statement or 'nothing'}"
+
+
+def _one_line(text: str) -> str:
+    # Texts of signers must not forge lines, nor reach the terminal as commands.
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def _tell(line: str) -> None:
+    print(_one_line(line), file=sys.stderr, flush=True)
+
+
+def _print(text: str) -> None:
+    """Print the result; a reader that has gone away changes nothing about the exit status."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # What is still buffered would be written again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,168 @@
+"""`hybrid-ai dossier`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hybrid_ai.cli.keys import add_signer, signer_of
+from hybrid_ai.cli.output import emit
+
+if TYPE_CHECKING:
+    from hybrid_ai.pipeline.dossiers import Signature
+    from hybrid_ai.pipeline.replay import Replayed
+
+DESCRIPTION = """Verify, show, replay, extend, sign and pack dossiers. Exit status: 0 valid, 20 a level could
+not be established, 30 damaged or tampered with, 2 bad input, 1 our own failure."""
+
+EXIT_TAMPERED = 30
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = DESCRIPTION
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    def action(name: str, summary: str) -> argparse.ArgumentParser:
+        added = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        added.add_argument("dossier", type=Path, metavar="DOSSIER", help="folder or zip")
+        return added
+
+    _add_verify(action("verify", "verify integrity, authenticity and proofs, offline"))
+    action("show", "print results, signatures and attachments").add_argument("--json", action="store_true")
+    replay = action("replay", "judge all evidence again, in ONNX Runtime as well")
+    replay.add_argument("--engine", choices=["fast", "exact"], default="fast")
+    replay.add_argument("--search", action="store_true", help="repeat the searches with the recorded limits")
+    attach = action("attach", "add a file or a trace as a signed entry, also to a foreign folder")
+    attach.add_argument("file", type=Path, metavar="FILE")
+    attach.add_argument("--note", default="", metavar="TEXT", help="what is said about it")
+    add_signer(attach)
+    _add_sign(action("sign", "sign in a role"))
+    pack = action("zip", "write it as a zip")
+    pack.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.zip")
+
+
+def _add_verify(parser: argparse.ArgumentParser) -> None:
+    from hybrid_ai.audit.verification.program import add_options
+
+    add_options(parser)
+
+
+def _add_sign(parser: argparse.ArgumentParser) -> None:
+    from hybrid_ai.audit.drafts import ROLES
+
+    option = parser.add_argument
+    option("--role", choices=ROLES, help="in which it is signed")
+    option("--statement", default="", metavar="TEXT", help="what the signer states")
+    option("--organisation", metavar="TEXT", help="as the signer declares it")
+    option("--name", metavar="TEXT", help="of the signer")
+    option("--export-payload", type=Path, metavar="FOLDER", help="write what a signer elsewhere signs")
+    option("--public-key", type=Path, metavar="FILE", help="of that signer (PEM)")
+    option("--import-signature", type=Path, metavar="FOLDER", help="add the signature made elsewhere")
+    add_signer(parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Run the command and return its exit status."""
+    from hybrid_ai.audit.verification.rejected import Refused
+    from hybrid_ai.pipeline.errors import BadInput
+
+    actions = {"show": _show, "replay": _replay, "attach": _attach, "sign": _sign, "zip": _zip}
+    if options.action == "verify":
+        return _verify(options)
+    if not options.dossier.exists():
+        raise BadInput(f"{options.dossier}: is missing: give a dossier")
+    try:
+        return actions[options.action](options)
+    except Refused as error:
+        emit(f"refused ({error.level}): {error}")
+        return EXIT_TAMPERED
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from hashlib import sha256
+
+    from hybrid_ai.audit.standalone import generate
+    from hybrid_ai.audit.verification.program import execute as verify
+    from hybrid_ai.pipeline.checking import COMMAND
+
+    own = sha256(generate()).hexdigest()
+    return verify(options, COMMAND, own, name="hybrid-ai dossier verify")
+
+
+def _show(options: argparse.Namespace) -> int:
+    from hybrid_ai.pipeline.showing import contents, shown
+
+    emit(json.dumps(contents(options.dossier)) if options.json else shown(options.dossier))
+    return 0
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from hybrid_ai.cli.progress import observed
+    from hybrid_ai.pipeline.dossiers import unpacked
+    from hybrid_ai.pipeline.replay import replay
+
+    def show(replayed: Replayed) -> None:
+        emit(replayed.line())
+
+    with unpacked(options.dossier) as folder, observed() as observer:
+        found = replay(
+            folder, engine=options.engine, search=options.search, observer=observer, on_result=show
+        )
+    counts = [each.agreement for each in found]
+    emit(", ".join(f"{counts.count(name)} {name}" for name in dict.fromkeys(counts)) or "no results")
+    return EXIT_TAMPERED if "contradicts" in counts else 0
+
+
+def _attach(options: argparse.Namespace) -> int:
+    from hybrid_ai.pipeline.dossiers import attach
+
+    signer = signer_of(options)
+    path = attach(options.dossier, options.file, signer, options.note)
+    emit(f"attached {path}, signed by {signer.key_id}")
+    return 0
+
+
+def _sign(options: argparse.Namespace) -> int:
+    from hybrid_ai.pipeline.dossiers import export_payload, import_signature, sign
+
+    if options.import_signature is not None:
+        path = import_signature(options.dossier, options.import_signature)
+        emit(f"signed: {path}")
+        return 0
+    signature = _signature(options)
+    if options.export_payload is not None:
+        export_payload(options.dossier, signature, _public_key(options), options.export_payload)
+        emit(f"to be signed: {options.export_payload}/envelope.bin and checkpoint.bin, each to .sig")
+        return 0
+    signer = signer_of(options)
+    emit(f"signed: {sign(options.dossier, signature, signer)}, by {signer.key_id}")
+    return 0
+
+
+def _signature(options: argparse.Namespace) -> Signature:
+    from hybrid_ai.pipeline.dossiers import Signature
+    from hybrid_ai.pipeline.errors import BadInput
+
+    if options.role is None:
+        raise BadInput("--role is missing: give author, verifier, reviewer or approver")
+    return Signature(options.role, options.statement, options.organisation, options.name)
+
+
+def _public_key(options: argparse.Namespace) -> bytes:
+    from hybrid_ai.audit.keys import read_public
+    from hybrid_ai.pipeline.errors import BadInput
+
+    if options.public_key is None:
+        raise BadInput("--export-payload needs --public-key FILE, the signer's")
+    return read_public(options.public_key).raw
+
+
+def _zip(options: argparse.Namespace) -> int:
+    from hybrid_ai.pipeline.dossiers import zip_dossier
+
+    zip_dossier(options.dossier, options.output)
+    emit(f"{options.output}: written")
+    return 0

@@ -1,0 +1,381 @@
+"""Verify properties and put all that shows the verdicts into a signed dossier."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import hybrid_ai
+from hybrid_ai.audit.additions import ENTRIES, open_dossier, portable_name
+from hybrid_ai.audit.drafts import Signer
+from hybrid_ai.audit.entries import new_id
+from hybrid_ai.audit.results import RESULT_TYPE, read_result, result_file, results_file
+from hybrid_ai.audit.sealing import is_sealed, seal
+from hybrid_ai.audit.trace import FileDigest, Trace
+from hybrid_ai.audit.verification.canonical import decode, encode
+from hybrid_ai.audit.verification.envelope import key_id
+from hybrid_ai.audit.verification.rejected import Refused
+from hybrid_ai.pipeline.dossier_files import write_descriptions
+from hybrid_ai.pipeline.errors import BadInput, CheckerFailure, UnsupportedInput
+from hybrid_ai.pipeline.files import make_folder, write_atomically
+from hybrid_ai.pipeline.inputs import digest, read_inputs
+from hybrid_ai.pipeline.instances import Job, verify_all
+from hybrid_ai.pipeline.limits import Limits
+from hybrid_ai.pipeline.verify import Arithmetic, Observer
+
+PARTIAL = ".partial"
+# What `write_atomically` and we begin the names of unfinished files with.
+UNFINISHED = ".hybrid-ai-"
+MOST_CASES = 9999
+UNOBSERVED = Observer()
+Content = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A model, a property and the seconds that verifying it may take."""
+
+    model: Path
+    property: Path
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be certified, and how.
+
+    Attributes:
+        cases: models and properties.
+        limits: of each; the time limit is the case's own.
+        arithmetic: what the verdicts are about, as in `verify`.
+        allow_vacuous: prove properties of an empty input set.
+        jobs: verifications at the same time, at least 1; each a process of its own where more than one.
+    """
+
+    cases: Sequence[Case]
+    limits: Limits
+    arithmetic: Arithmetic | None = None
+    allow_vacuous: bool = False
+    jobs: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """A sealed dossier: where it is, its digest, and its results as `results.json` lists them."""
+
+    path: Path
+    digest: str
+    results: tuple[Content, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What becomes of a request.
+
+    Attributes:
+        jobs: one for each case.
+        sources: files to be copied, by path in the dossier; equal ones once.
+        digests: their SHA-256, hexadecimal.
+        parameters: what was asked for, but for the seconds.
+    """
+
+    jobs: tuple[Job, ...]
+    sources: Mapping[str, Path]
+    digests: Mapping[str, str]
+    parameters: Content
+
+    @property
+    def request(self) -> str:
+        """SHA-256 of all that was asked for, hexadecimal."""
+        names = [[job.model, job.property, job.timeout] for job in self.jobs]
+        return sha256(encode([self.parameters, names, dict(self.digests)])).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One run that makes a dossier.
+
+    Attributes:
+        staging: the dossier, under its temporary name.
+        working: receives evidence until its result is recorded; of this run alone.
+        signer: who signs.
+        trace: its log.
+    """
+
+    staging: Path
+    working: Path
+    signer: Signer
+    trace: Trace
+
+
+def certify(
+    request: Request,
+    output: Path,
+    signer: Signer,
+    observer: Observer,
+    on_result: Callable[[Content, bool], None],
+) -> Certified:
+    """Verify all cases and seal a dossier; what was interrupted goes on where it stopped.
+
+    Args:
+        request: what is to be certified.
+        output: folder of the dossier, not there yet. Until it is sealed all is in `output` with the suffix
+            ".partial".
+        signer: who signs results and seal.
+        observer: told how each search goes.
+        on_result: called with each result, and whether an earlier run made it.
+
+    Raises:
+        BadInput: a file is missing or malformed, an input set is empty, the output cannot be written.
+        CheckerFailure: a process that verifies ended without a result.
+        KeyboardInterrupt: interrupted; the results so far are kept.
+    """
+    if os.path.lexists(output):
+        raise BadInput(f"-o {output}: is there already: name another folder")
+    if request.jobs < 1:
+        raise BadInput(f"{request.jobs} jobs: give at least 1")
+    if not 0 < len(request.cases) <= MOST_CASES:
+        raise BadInput(f"{len(request.cases)} verifications: give at least 1, at most {MOST_CASES}")
+    _require_readable(request)
+    plan = _planned(request)
+    staging = output.with_name(output.name + PARTIAL)
+    with _locked(staging):
+        lines = _earlier_lines(staging)
+        _require_same(plan, lines, staging, signer)
+        if is_sealed(lines):  # all is there but the name
+            results = json.loads((staging / "results.json").read_bytes())["results"]
+            for result in results:
+                on_result(result, True)
+        else:
+            results = _verified(plan, request, staging, signer, observer, on_result)
+            write_atomically(staging / "results.json", results_file(results))
+            write_descriptions(staging, results, _times(staging, results), output.name)
+        digest_of_all = seal(staging, "certification", signer, new_id())
+        try:
+            os.rename(staging, output)
+        except OSError as error:
+            reason = f"cannot be written: {error.strerror}; all is in {staging}"
+            raise BadInput(f"-o {output}: {reason}") from error
+    return Certified(output, digest_of_all, tuple(results))
+
+
+def _require_readable(request: Request) -> None:
+    """Refuse what is malformed before anything is written; what is unsupported becomes a result."""
+    for case in request.cases:
+        try:
+            read_inputs(case.model, case.property)
+        except UnsupportedInput:
+            continue
+
+
+def _planned(request: Request) -> _Plan:
+    names: dict[tuple[str, str], str] = {}
+    sources: dict[str, Path] = {}
+    taken: set[str] = set()
+
+    def planned(folder: str, source: Path) -> str:
+        key = folder, _sha256(source)
+        if key not in names:
+            path, number = f"{folder}/{portable_name(source.name)}", 2
+            while path.lower() in taken:
+                path = f"{folder}/{number}-{portable_name(source.name)[-100:].lstrip('.')}"
+                number += 1
+            names[key], sources[path] = path, source
+            taken.add(path.lower())
+        return names[key]
+
+    jobs = tuple(
+        Job(number, planned("models", case.model), planned("properties", case.property), case.timeout)
+        for number, case in enumerate(request.cases, start=1)
+    )
+    limits = request.limits
+    parameters = {
+        "arithmetic": request.arithmetic,
+        "memory": limits.memory,
+        "threads": limits.threads,
+        "seed": limits.seed,
+        "allow_vacuous": request.allow_vacuous,
+    }
+    return _Plan(jobs, sources, {path: digest for (_, digest), path in names.items()}, parameters)
+
+
+@contextmanager
+def _locked(staging: Path) -> Iterator[None]:
+    """Keep a folder for this process alone."""
+    make_folder(staging, "-o")
+    descriptor = os.open(staging, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The other process may have given it its final name before it let go.
+            is_same = staging.exists() and os.path.samestat(os.fstat(descriptor), os.stat(staging))
+        except BlockingIOError:
+            is_same = False
+        if not is_same:
+            raise BadInput(f"{staging}: another process writes it: name another folder")
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _earlier_lines(staging: Path) -> list[bytes]:
+    """The entries that an interrupted run left; what it left half-done is ended or removed."""
+    for path in sorted(staging.rglob(f"{UNFINISHED}*"), reverse=True):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if not (staging / ENTRIES).exists():
+        return []
+    with open_dossier(staging) as dossier:
+        return dossier.lines()
+
+
+def _require_same(plan: _Plan, lines: Sequence[bytes], staging: Path, signer: Signer) -> None:
+    """Raise BadInput where something else was begun in a folder, or somebody else has sealed it."""
+    for line in lines:
+        entry = decode(line, ENTRIES)
+        assert isinstance(entry, dict)
+        if entry["action"] == "certify/start" and entry["parameters"]["request"] != plan.request:
+            raise BadInput(f"{staging}: holds another certification, interrupted: remove it, or name another")
+        if entry["action"] == "dossier/seal" and entry["parameters"]["key"] != key_id(signer.public_key):
+            raise BadInput(f"{staging}: was sealed by the key {entry['parameters']['key']}: give that one")
+
+
+def _verified(
+    plan: _Plan,
+    request: Request,
+    staging: Path,
+    signer: Signer,
+    observer: Observer,
+    on_result: Callable[[Content, bool], None],
+) -> list[Content]:
+    """The result of each job; those of an earlier run are not computed again."""
+    found: dict[int, Content] = {}
+    with (
+        Trace(staging / ENTRIES) as trace,
+        tempfile.TemporaryDirectory(dir=staging, prefix=UNFINISHED) as working,
+    ):
+        run = _Run(staging, Path(working), signer, trace)
+        _begin(run, plan)
+        for job in plan.jobs:
+            earlier = _earlier(job, run, _asked(plan, job))
+            if earlier is not None:
+                found[job.number] = earlier
+                on_result(earlier, True)
+        missing = [job for job in plan.jobs if job.number not in found]
+        for job in missing:  # of a run that was killed before it said what it had
+            for path in (staging / "evidence").glob(f"{job.number:04}.*"):
+                path.unlink()
+        for job, content in verify_all(missing, staging, run.working, request, observer):
+            found[job.number] = _recorded(job, content, _asked(plan, job), run)
+            on_result(found[job.number], False)
+    return [found[job.number] for job in plan.jobs]
+
+
+def _asked(plan: _Plan, job: Job) -> Content:
+    return {**plan.parameters, "timeout": job.timeout}
+
+
+def _begin(run: _Run, plan: _Plan) -> None:
+    """Log what is asked for, and copy the files."""
+    parameters = {**plan.parameters, "request": plan.request, "cases": len(plan.jobs)}
+    versions = {"hybrid-ai": hybrid_ai.__version__}
+    run.trace.append("certify/start", parameters=parameters, versions=versions).wait()
+    for folder in ("models", "properties", "evidence"):
+        make_folder(run.staging / folder, "-o")
+    for path, source in plan.sources.items():
+        data = source.read_bytes()
+        if sha256(data).hexdigest() != plan.digests[path]:
+            raise BadInput(f"{source}: was changed while it was read: start again")
+        write_atomically(run.staging / path, data)
+
+
+def _earlier(job: Job, run: _Run, parameters: Content) -> Content | None:
+    """The decided result that an interrupted run left for a job."""
+    path = run.staging / job.statement
+    if not path.exists():
+        return None
+    try:
+        statement = read_result(path.read_bytes(), run.signer.public_key, job.statement)
+    except Refused:
+        return None  # torn when the run was killed: it is computed again
+    result = dict(statement.predicate)
+    current = statement.predicate_type == RESULT_TYPE and result["version"] == hybrid_ai.__version__
+    if not current or result["parameters"] != parameters or result["verdict"] not in ("proved", "refuted"):
+        return None
+    kept = all(digest(run.staging / subject.name) == subject.sha256 for subject in statement.subjects)
+    return result if kept and not result["failed"] else None
+
+
+def _recorded(job: Job, content: Content, parameters: Content, run: _Run) -> Content:
+    """Log a result and write its statement; returns it as the dossier tells it."""
+    content, evidence = _with_evidence(job, content, run)
+    files = [path for path in (job.model, job.property, evidence) if path is not None]
+    digests = {path: _sha256(run.staging / path) for path in files}
+    named = [FileDigest(path, digests[path]) for path in files]
+    receipt = run.trace.append(
+        "verify",
+        inputs=named[:2],
+        outputs=named[2:],
+        parameters=parameters,
+        versions={"hybrid-ai": content["version"]},
+        verdict=content["verdict"],
+    )
+    where = {"model": job.model, "property": job.property, "evidence": evidence, "entry": receipt.wait()}
+    result = {**content, **where, "parameters": parameters}
+    write_atomically(run.staging / job.statement, result_file(result, digests, run.signer))
+    # As a reader of the file gets it: tuples are lists there.
+    read = decode(encode(result), job.statement)
+    assert isinstance(read, dict)
+    return read
+
+
+def _with_evidence(job: Job, content: Content, run: _Run) -> tuple[Content, str | None]:
+    """A result whose paths are those in the dossier, and the evidence that it describes, put into its place.
+
+    Raises:
+        CheckerFailure: it is decided, and its evidence is not there.
+    """
+    source = run.working / job.evidence
+    point = content["counterexample"]
+    told = content["certificate"] if point is None else point["file"]
+    evidence = None
+    # A search that went on after a rejection may have written over what the result tells of first.
+    if told is not None and source.exists() and _sha256(source) == told["sha256"]:
+        suffix = ".certificate" if point is None else ".counterexample.json"
+        evidence = f"evidence/{job.number:04}{suffix}"
+        os.replace(source, run.staging / evidence)
+    elif content["verdict"] != "unknown":
+        raise CheckerFailure(f"{job.property}: {content['verdict']}, but the evidence is not there")
+    kept = None if evidence is None else {**told, "path": evidence}
+
+    def portable(text: str) -> str:
+        text = text.replace(str(source), evidence or "a file that was not kept")
+        return text.replace(f"{run.staging}/", "")
+
+    reason = content["reason"]
+    return {
+        **content,
+        "certificate": kept if point is None else None,
+        "counterexample": None if point is None else {**point, "file": kept},
+        "reason": None if reason is None else portable(reason),
+        "reasons": {name: portable(text) for name, text in content["reasons"].items()},
+    }, evidence
+
+
+def _times(staging: Path, results: Sequence[Content]) -> list[str]:
+    """When each result was logged."""
+    lines = (staging / ENTRIES).read_bytes().splitlines()
+    entries = [decode(lines[result["entry"]], ENTRIES) for result in results]
+    return [str(entry["time"]) for entry in entries if isinstance(entry, dict)]
+
+
+def _sha256(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,243 @@
+"""What can be done with a dossier after it was sealed: attach, sign, show, zip."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hybrid_ai.audit.additions import ENTRIES, OpenDossier, open_dossier, portable_name
+from hybrid_ai.audit.drafts import (
+    Draft,
+    Role,
+    Signer,
+    completed,
+    draft_attachment,
+    draft_signature,
+    now,
+    signed,
+)
+from hybrid_ai.audit.entries import new_id
+from hybrid_ai.audit.errors import AuditError
+from hybrid_ai.audit.requests import SignatureRequest, read_request, write_request
+from hybrid_ai.audit.sealing import files_to_seal, seal
+from hybrid_ai.audit.trace import Trace
+from hybrid_ai.audit.verification.container import open_container
+from hybrid_ai.audit.verification.dossier import verify_dossier
+from hybrid_ai.pipeline.errors import BadInput
+from hybrid_ai.pipeline.files import require_regular, require_writable
+
+LARGEST_ATTACHMENT = 2**31
+# Zip archives know no time before; the same for all files, so that equal dossiers give equal archives.
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+# What readers take (docs/formats/dossier.md, section 2), with room for other versions of zlib.
+MOST_HOLLOW, HOLLOW_RATIO = 2**20, 500
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What is signed: in which role, what is stated, and who the signer declares to be."""
+
+    role: Role
+    statement: str
+    organisation: str | None = None
+    name: str | None = None
+
+
+def attach(root: Path, file: Path, signer: Signer, text: str) -> str:
+    """Add a file to a dossier as a signed entry; a folder without a log becomes a dossier first.
+
+    Args:
+        root: dossier, or folder of somebody else.
+        file: what to add; a trace is added as any file.
+        signer: who signs the entry.
+        text: what is said about the file.
+
+    Returns:
+        Its path in the dossier.
+
+    Raises:
+        BadInput: a file is missing or too large.
+        AuditError: the dossier cannot be added to.
+        Refused: the dossier is damaged.
+    """
+    require_regular(file, LARGEST_ATTACHMENT)
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{file}: cannot be read: {error.strerror}") from error
+    _make_dossier(root, signer)
+    with _intact(root) as dossier:
+        path = dossier.free_path("attachments", f"NNNN/{portable_name(file.name)}")
+        state = dossier.state()
+        draft = draft_attachment(state, path, data, file.name, text, signer.public_key, new_id())
+        dossier.add(draft, signed(draft, signer))
+    return path
+
+
+def sign(root: Path, signature: Signature, signer: Signer) -> str:
+    """Sign a dossier in a role; returns the path of the signature.
+
+    Raises:
+        AuditError: the dossier cannot be added to.
+        Refused: the dossier is damaged.
+    """
+    with _intact(root) as dossier:
+        draft = _drafted(dossier, signature, signer.public_key, now(), new_id())
+        dossier.add(draft, signed(draft, signer))
+    return draft.envelope
+
+
+def export_payload(root: Path, signature: Signature, public_key: bytes, folder: Path) -> None:
+    """Write what a signer elsewhere has to sign into a folder.
+
+    Args:
+        root: the dossier.
+        signature: what is to be signed.
+        public_key: of the signer, 32 bytes.
+        folder: receives `request.json`, `envelope.bin` and `checkpoint.bin`; not there yet.
+
+    Raises:
+        AuditError: the dossier cannot be added to, or the folder cannot be written.
+        Refused: the dossier is damaged.
+    """
+    time, run = now(), new_id()
+    with _intact(root) as dossier:
+        draft = _drafted(dossier, signature, public_key, time, run)
+        request = SignatureRequest(
+            size=draft.size,
+            public_key=public_key,
+            role=signature.role,
+            statement=signature.statement,
+            organisation=signature.organisation or None,
+            name=signature.name or None,
+            time=time,
+            run=run,
+        )
+        write_request(folder, request, draft.messages)
+
+
+def import_signature(root: Path, folder: Path) -> str:
+    """Add a signature that was made elsewhere; returns its path in the dossier.
+
+    Args:
+        root: the dossier.
+        folder: of `export_payload`, with `envelope.sig` and `checkpoint.sig`, 64 bytes each.
+
+    Raises:
+        AuditError: the dossier has grown since, or a signature is missing or does not fit.
+        Refused: the dossier is damaged.
+    """
+    request, signatures = read_request(folder)
+    said = Signature(request.role, request.statement, request.organisation, request.name)
+    with _intact(root) as dossier:
+        draft = _drafted(dossier, said, request.public_key, request.time, request.run)
+        if draft.size != request.size:
+            raise AuditError(f"{root}: has grown since {folder} was exported: export it again")
+        dossier.add(draft, completed(draft, signatures))
+    return draft.envelope
+
+
+def _drafted(dossier: OpenDossier, signature: Signature, public_key: bytes, time: str, run: str) -> Draft:
+    path = dossier.free_path("signatures", f"NNNN-{signature.role}.dsse.json")
+    return draft_signature(
+        dossier.state(),
+        path,
+        signature.role,
+        signature.statement,
+        public_key,
+        run,
+        organisation=signature.organisation,
+        name=signature.name,
+        time=time,
+    )
+
+
+def _make_dossier(root: Path, signer: Signer) -> None:
+    """Seal a folder that is no dossier yet, or whose seal was interrupted."""
+    if not root.is_dir():
+        raise BadInput(f"{root}: is no folder: give a dossier or a folder")
+    log = root / ENTRIES
+    if not log.exists():
+        try:
+            files_to_seal(root)  # refused before anything is written
+        except AuditError:
+            if not log.exists():  # else another process makes it a dossier just now
+                raise
+    with Trace(log):
+        pass
+    seal(root, "folder", signer, new_id())
+
+
+@contextmanager
+def _intact(root: Path) -> Iterator[OpenDossier]:
+    """A dossier to add to, whose integrity is established: nobody signs what is damaged."""
+    with open_dossier(root) as dossier:
+        verify_dossier(open_container(root), levels={"integrity"}, trust={})
+        yield dossier
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[Path]:
+    """The folder of a dossier whose integrity is established; that of a zip in a temporary place.
+
+    Raises:
+        Refused: it is damaged.
+    """
+    container = open_container(path)
+    verify_dossier(container, levels={"integrity"}, trust={})
+    if path.is_dir():
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="hybrid-ai-") as name:
+        for file in container.names():
+            target = Path(name) / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            container.extract(file, target)
+        yield Path(name)
+
+
+def zip_dossier(root: Path, output: Path) -> None:
+    """Write a dossier as a zip; equal dossiers give equal archives.
+
+    Raises:
+        BadInput: the output cannot be written.
+        Refused: the dossier is damaged.
+    """
+    require_writable(output, "-o")
+    if output.resolve().is_relative_to(root.resolve()) and root.is_dir():
+        raise BadInput(f"-o {output}: lies in the dossier: name a file outside of it")
+    with unpacked(root) as folder, _scratch(output.parent) as scratch:
+        made = scratch / "made.zip"
+        with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+            for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+                entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), ZIP_TIME)
+                entry.compress_type = zipfile.ZIP_STORED if _is_hollow(path) else zipfile.ZIP_DEFLATED
+                entry.file_size = path.stat().st_size  # says whether it takes the form for large files
+                entry.external_attr = 0o644 << 16
+                with open(path, "rb") as source, archive.open(entry, "w") as target:
+                    shutil.copyfileobj(source, target)
+        os.replace(made, output)
+
+
+def _is_hollow(path: Path) -> bool:
+    """Whether a file deflates so well that a reader would take it for a bomb."""
+    size, packed, deflate = path.stat().st_size, 0, zlib.compressobj(9)
+    if size <= MOST_HOLLOW:
+        return False
+    with open(path, "rb") as source:
+        while chunk := source.read(MOST_HOLLOW):
+            packed += len(deflate.compress(chunk))
+    return size > HOLLOW_RATIO * (packed + len(deflate.flush()))
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".hybrid-ai-") as name:
+        yield Path(name)

@@ -1,0 +1,144 @@
+"""Replay a dossier: judge all evidence again, run counterexamples again, and repeat searches if asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from hybrid_ai.pipeline.checking import Checker, CheckResult, Engine, check
+from hybrid_ai.pipeline.counterexample import computed, exact_point, rounded, violates_float32
+from hybrid_ai.pipeline.errors import BadInput, UnsupportedInput
+from hybrid_ai.pipeline.inputs import read_inputs
+from hybrid_ai.pipeline.limits import Limits
+from hybrid_ai.pipeline.result import ARITHMETICS, INTERRUPTED, Counterexample
+from hybrid_ai.pipeline.verify import Observer, Task, run
+
+Content = dict[str, Any]
+Agreement = Literal["agrees", "differs", "contradicts", "nothing to replay"]
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of one result.
+
+    Attributes:
+        result: as the dossier tells it.
+        agreement: "agrees"; "contradicts": the evidence does not show the verdict, or a search found the
+            opposite; "differs": one search decided and the other did not; "nothing to replay".
+        detail: what was found.
+    """
+
+    result: Content
+    agreement: Agreement
+    detail: str
+
+    def line(self) -> str:
+        """One line for people."""
+        name = f"{self.result['model']} {self.result['property']}"
+        return f"{name}: {self.result['verdict']}, {self.agreement}: {self.detail}"
+
+
+def replay(
+    folder: Path,
+    *,
+    engine: Engine,
+    search: bool,
+    observer: Observer,
+    on_result: Callable[[Replayed], None],
+) -> list[Replayed]:
+    """Replay all results of a dossier whose integrity is established.
+
+    Args:
+        folder: the dossier.
+        engine: in which certificates are judged.
+        search: also repeat each search, with the recorded limits.
+        observer: told how each search goes.
+        on_result: called with each result.
+
+    Raises:
+        CheckerFailure: the checker itself failed.
+        KeyboardInterrupt: interrupted.
+    """
+    manifest = json.loads((folder / "dossier.json").read_bytes())
+    if manifest["kind"] != "certification":  # a file of that name is not ours there
+        return []
+    content = json.loads((folder / "results.json").read_bytes())
+    replayed = []
+    for result in content["results"]:
+        found = _judged(folder, result, engine)
+        if search and found.agreement != "contradicts":
+            found = _searched(folder, result, observer, found)
+        replayed.append(found)
+        on_result(found)
+    return replayed
+
+
+def _judged(folder: Path, result: Content, engine: Engine) -> Replayed:
+    claimed = {name for name, verdict in result["arithmetics"].items() if verdict == "proved"}
+    if result["evidence"] is None or (not claimed and result["verdict"] != "refuted"):
+        return Replayed(result, "nothing to replay", result.get("reason") or "no evidence was kept")
+    files = [folder / result[name] for name in ("model", "property", "evidence")]
+    answer = check(*files, engine=engine)
+    if result["verdict"] == "refuted":
+        return _evaluated(folder, result, answer)
+    if answer.status != "valid" or answer.kind != "certificate":
+        return Replayed(result, "contradicts", answer.line())
+    if not claimed <= set(ARITHMETICS[answer.arithmetic]):
+        return Replayed(result, "contradicts", f"the certificate is about {answer.arithmetic} arithmetic")
+    return Replayed(result, "agrees", answer.line())
+
+
+def _evaluated(folder: Path, result: Content, answer: CheckResult) -> Replayed:
+    """Evaluate a counterexample: exactly by the checker, in float32 by ONNX Runtime."""
+    told = result["counterexample"]
+    exact = answer.status == "valid" and answer.kind == "counterexample"
+    if not exact and answer.status != "not_reevaluated":
+        return Replayed(result, "contradicts", answer.line())
+    if exact != (told["violates"].get("real") is True):
+        return Replayed(result, "contradicts", f"in real arithmetic: {answer.line()}")
+    try:
+        computes = _violates_float32(folder, result)
+    except (BadInput, UnsupportedInput) as error:
+        return Replayed(result, "contradicts", str(error))
+    if computes != (told["violates"].get("float32") is True):
+        word = "violates" if computes else "does not violate"
+        return Replayed(result, "contradicts", f"in float32 the point {word} now")
+    where = [name for name, found in (("real", exact), ("float32", computes)) if found]
+    return Replayed(result, "agrees", f"the point violates in {' and '.join(where)} arithmetic")
+
+
+def _violates_float32(folder: Path, result: Content) -> bool:
+    from hybrid_ai.network import RuntimeFailure
+
+    inputs = read_inputs(folder / result["model"], folder / result["property"])
+    told = result["counterexample"]
+    x = exact_point(Counterexample(tuple(told["x"]), {}, {}, "", told.get("runtime"), None))
+    point = rounded(x)
+    if point is None:
+        return False
+    try:
+        outputs, _ = computed(inputs, point, optimised=False)
+    except RuntimeFailure:
+        return False
+    return violates_float32(inputs.property, x, point, outputs)
+
+
+def _searched(folder: Path, result: Content, observer: Observer, judged: Replayed) -> Replayed:
+    """Repeat the search with the recorded limits."""
+    asked = result["parameters"]
+    limits = Limits(asked["timeout"], asked["memory"], asked["threads"], asked["seed"])
+    task = Task(limits, None, asked["allow_vacuous"], asked["arithmetic"])
+    with Checker() as checker:
+        found = run(folder / result["model"], folder / result["property"], task, checker, observer)
+    if found.reason is not None and found.reason.startswith(INTERRUPTED):
+        raise KeyboardInterrupt
+    pairs = [(result["arithmetics"].get(name), verdict) for name, verdict in found.arithmetics.items()]
+    detail = f"{judged.detail}; searched again: {found.line()}"
+    if any({told, verdict} == {"proved", "refuted"} for told, verdict in pairs):
+        return Replayed(result, "contradicts", detail)
+    if any(told != verdict for told, verdict in pairs):
+        return Replayed(result, "differs", detail)
+    return Replayed(result, "agrees", detail)

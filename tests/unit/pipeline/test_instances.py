@@ -1,0 +1,112 @@
+"""Several verifications: one after the other, or several processes at a time."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from hybrid_ai.pipeline import instances
+from hybrid_ai.pipeline.errors import BadInput, CheckerFailure
+from hybrid_ai.pipeline.instances import Job, verify_all
+from tests.certified import DEMO, PROPERTIES, QUIET, VERDICTS, Content, demo_request
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copytree(DEMO, tmp_path / "d")
+    (tmp_path / "w").mkdir()
+    return tmp_path / "d"
+
+
+def jobs_of(*names: str) -> list[Job]:
+    return [Job(n, "braking.onnx", f"{name}.vnnlib", 60.0) for n, name in enumerate(names, start=1)]
+
+
+def run(folder: Path, at_a_time: int, *names: str) -> dict[int, Content]:
+    request = demo_request(jobs=at_a_time)
+    working = folder.with_name("w")
+    return {
+        job.number: content for job, content in verify_all(jobs_of(*names), folder, working, request, QUIET)
+    }
+
+
+def test_results_are_the_same_one_by_one_and_at_the_same_time(folder: Path) -> None:
+    found = [run(folder, at_a_time, *PROPERTIES) for at_a_time in (1, 2)]
+    for results in found:
+        assert [results[n]["verdict"] for n in (1, 2, 3)] == VERDICTS
+        assert {path.name for path in folder.with_name("w").iterdir()} == {
+            "0001.evidence", "0002.evidence", "0003.evidence"
+        }  # fmt: skip
+    for key in ("arithmetics", "model_sha256", "property_sha256", "version", "failed", "vacuous"):
+        assert [found[0][n][key] for n in (1, 2, 3)] == [found[1][n][key] for n in (1, 2, 3)]
+    assert set(found[0][1]) == set(found[1][1])
+
+
+@pytest.mark.parametrize("at_a_time", [1, 2])
+def test_an_empty_input_set_is_named(folder: Path, at_a_time: int) -> None:
+    text = (folder / "braking_limit.vnnlib").read_text()
+    (folder / "empty.vnnlib").write_text(text + "\n(assert (>= X_0 10000.0))\n")
+    with pytest.raises(BadInput, match=r"^empty\.vnnlib: the input set is empty"):
+        run(folder, at_a_time, "braking_limit", "empty")
+
+
+def test_an_interruption_of_a_search_ends_all(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hybrid_ai.pipeline.verify.read_inputs", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, 1, *PROPERTIES)
+
+
+@pytest.mark.parametrize(
+    ("program", "error", "said"),
+    [
+        ("import os; os.kill(os.getpid(), 9)", CheckerFailure, r"braking_limit\.vnnlib ended: status -9"),
+        ("raise SystemExit('boom')", CheckerFailure, r"braking_limit\.vnnlib ended: boom"),
+        ("print('unknown: terminated')", CheckerFailure, r"ended: status 0"),
+        (
+            "import sys; print('hybrid-ai: bad', file=sys.stderr); sys.exit(2)",
+            BadInput,
+            r"limit\.vnnlib: bad",
+        ),
+    ],
+)
+def test_a_process_that_ends_without_a_result_is_told_of(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, program: str, error: type[Exception], said: str
+) -> None:
+    monkeypatch.setattr(instances, "COMMAND", (sys.executable, "-c", program))
+    with pytest.raises(error, match=said):
+        run(folder, 2, *PROPERTIES[:1], PROPERTIES[0])
+
+
+def test_processes_end_with_us(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first answers, the others would run for ever."""
+    program = (
+        "import sys, time; n = 'limit' in sys.argv[2]; print('{}', flush=True) if n else time.sleep(1000)"
+    )
+    monkeypatch.setattr(instances, "COMMAND", (sys.executable, "-c", program))
+    started = []
+    inner = instances._start
+    monkeypatch.setattr(instances, "_start", lambda *a: started.append(inner(*a)) or started[-1])
+    request = demo_request(jobs=3)
+    found = verify_all(jobs_of(*PROPERTIES), folder, folder.with_name("w"), request, QUIET)
+    job, content = next(found)
+    assert (job.number, content) == (1, {}) and len(started) == 3
+    found.close()  # type: ignore[attr-defined]
+    assert [running.process.returncode for running in started] == [0, -9, -9]
+
+
+def test_threads_are_shared(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = "import sys, json; print(json.dumps(sys.argv[1:]))"
+    monkeypatch.setattr(
+        instances, "COMMAND", (sys.executable, "-c", f"{program[:-1]}, file=sys.stderr); sys.exit(2)")
+    )
+    with pytest.raises(BadInput) as caught:
+        run(folder, 2, *PROPERTIES)
+    said = str(caught.value)
+    assert '"--timeout", "60.0"' in said and '"--seed", "0"' in said and '"--json"' in said
+    assert '"--threads", "1"' in said and "--allow-vacuous" not in said and "--arithmetic" not in said
