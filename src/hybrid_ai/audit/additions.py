@@ -10,15 +10,16 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from hybrid_ai.audit.drafts import MANIFEST, Draft, LogState
+from hybrid_ai.audit.drafts import Draft, LogState
 from hybrid_ai.audit.errors import AuditError
 from hybrid_ai.audit.keys import PublicKey
 from hybrid_ai.audit.log_file import LogFile
 from hybrid_ai.audit.verification.checkpoint import Checkpoint, checkpoint_body
 from hybrid_ai.audit.verification.envelope import key_id
 from hybrid_ai.audit.verification.log import ORIGIN
+from hybrid_ai.audit.verification.manifest import MANIFEST
+from hybrid_ai.audit.verification.sealing import ENTRIES
 
-ENTRIES = "trace/entries.jsonl"
 PENDING = "pending"
 _UNPORTABLE = re.compile(r"[^A-Za-z0-9._-]+")
 

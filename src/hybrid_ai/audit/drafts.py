@@ -23,14 +23,14 @@ from hybrid_ai.audit.verification.checkpoint import (
 )
 from hybrid_ai.audit.verification.ed25519 import verify
 from hybrid_ai.audit.verification.envelope import Envelope, Signature, key_id, pae, write_envelope
+from hybrid_ai.audit.verification.log import ORIGIN
+from hybrid_ai.audit.verification.manifest import MANIFEST
 from hybrid_ai.audit.verification.merkle import Frontier, leaf_hash
+from hybrid_ai.audit.verification.sealing import ROLES
+from hybrid_ai.audit.verification.signing import SIGNATURE_TYPE
 from hybrid_ai.audit.verification.statement import PAYLOAD_TYPE, Statement, Subject, write_statement
 
 Role = Literal["author", "verifier", "reviewer", "approver"]
-ROLES: tuple[Role, ...] = ("author", "verifier", "reviewer", "approver")
-MANIFEST = "dossier.json"
-SIGNATURE_TYPE = "urn:hybrid-ai:signature:v1"
-ORIGIN = "hybrid-ai.log/"
 
 
 class Signer(Protocol):

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from hybrid_ai.audit.drafts import ROLES, Role
+from hybrid_ai.audit.drafts import Role
 from hybrid_ai.audit.errors import AuditError
 from hybrid_ai.audit.verification.canonical import decode_canonical, encode
 from hybrid_ai.audit.verification.fields import as_object, as_text, from_base64, to_base64
 from hybrid_ai.audit.verification.log import is_identifier, is_time
 from hybrid_ai.audit.verification.rejected import Refused
+from hybrid_ai.audit.verification.sealing import ROLES
 
 FORMAT, VERSION = "hybrid-ai-signature-request", 1
 REQUEST = "request.json"

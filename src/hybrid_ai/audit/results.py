@@ -8,10 +8,8 @@ from typing import Any
 from hybrid_ai.audit.drafts import Signer, signed_statement
 from hybrid_ai.audit.verification.canonical import encode
 from hybrid_ai.audit.verification.envelope import key_id, read_envelope, verified_by
+from hybrid_ai.audit.verification.evidence import RESULT_TYPE, RESULTS_FORMAT, RESULTS_VERSION
 from hybrid_ai.audit.verification.statement import Statement, Subject, read_statement
-
-RESULT_TYPE = "urn:hybrid-ai:result:v1"
-RESULTS_FORMAT, RESULTS_VERSION = "hybrid-ai-results", 1
 
 
 def result_file(predicate: Mapping[str, Any], digests: Mapping[str, str], signer: Signer) -> bytes:

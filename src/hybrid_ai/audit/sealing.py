@@ -7,14 +7,15 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Literal
 
-from hybrid_ai.audit.additions import ENTRIES, PENDING, open_dossier
-from hybrid_ai.audit.drafts import MANIFEST, LogState, Signer, draft_seal, signed
+from hybrid_ai.audit.additions import PENDING, open_dossier
+from hybrid_ai.audit.drafts import LogState, Signer, draft_seal, signed
 from hybrid_ai.audit.errors import AuditError
 from hybrid_ai.audit.verification.canonical import encode
 from hybrid_ai.audit.verification.container import open_container
+from hybrid_ai.audit.verification.manifest import MANIFEST, MANIFEST_FORMAT, MANIFEST_VERSION
 from hybrid_ai.audit.verification.rejected import Refused
+from hybrid_ai.audit.verification.sealing import ENTRIES
 
-FORMAT, VERSION = "hybrid-ai-dossier", 1
 Kind = Literal["certification", "folder"]
 
 # Made by the seal, or later: names that a folder to be sealed does not have, in any case of letters.
@@ -81,7 +82,9 @@ def files_to_seal(root: Path) -> list[str]:
 
 def _manifest(root: Path, kind: Kind, log: str) -> bytes:
     files = [_listed(root, path) for path in files_to_seal(root)]
-    return encode({"format": FORMAT, "version": VERSION, "kind": kind, "log": log, "files": files})
+    return encode(
+        {"format": MANIFEST_FORMAT, "version": MANIFEST_VERSION, "kind": kind, "log": log, "files": files}
+    )
 
 
 def _listed(root: Path, path: str) -> dict[str, object]:

@@ -51,7 +51,7 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_sign(parser: argparse.ArgumentParser) -> None:
-    from hybrid_ai.audit.drafts import ROLES
+    from hybrid_ai.audit.verification.sealing import ROLES
 
     option = parser.add_argument
     option("--role", choices=ROLES, help="in which it is signed")

@@ -15,15 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import hybrid_ai
-from hybrid_ai.audit.additions import ENTRIES, open_dossier, portable_name
+from hybrid_ai.audit.additions import open_dossier, portable_name
 from hybrid_ai.audit.drafts import Signer
 from hybrid_ai.audit.entries import new_id
-from hybrid_ai.audit.results import RESULT_TYPE, read_result, result_file, results_file
+from hybrid_ai.audit.results import read_result, result_file, results_file
 from hybrid_ai.audit.sealing import is_sealed, seal
 from hybrid_ai.audit.trace import FileDigest, Trace
 from hybrid_ai.audit.verification.canonical import decode, encode
 from hybrid_ai.audit.verification.envelope import key_id
+from hybrid_ai.audit.verification.evidence import RESULT_TYPE
 from hybrid_ai.audit.verification.rejected import Refused
+from hybrid_ai.audit.verification.sealing import ENTRIES
 from hybrid_ai.pipeline.dossier_files import write_descriptions
 from hybrid_ai.pipeline.errors import BadInput, CheckerFailure, UnsupportedInput
 from hybrid_ai.pipeline.files import make_folder, write_atomically

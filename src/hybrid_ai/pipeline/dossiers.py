@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hybrid_ai.audit.additions import ENTRIES, OpenDossier, open_dossier, portable_name
+from hybrid_ai.audit.additions import OpenDossier, open_dossier, portable_name
 from hybrid_ai.audit.drafts import (
     Draft,
     Role,
@@ -30,6 +30,7 @@ from hybrid_ai.audit.sealing import files_to_seal, seal
 from hybrid_ai.audit.trace import Trace
 from hybrid_ai.audit.verification.container import open_container
 from hybrid_ai.audit.verification.dossier import verify_dossier
+from hybrid_ai.audit.verification.sealing import ENTRIES
 from hybrid_ai.pipeline.errors import BadInput
 from hybrid_ai.pipeline.files import require_regular, require_writable
 

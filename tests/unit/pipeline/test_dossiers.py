@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from hybrid_ai.audit.drafts import ROLES
 from hybrid_ai.audit.errors import AuditError
 from hybrid_ai.audit.sealing import seal
 from hybrid_ai.audit.trace import Trace
@@ -22,6 +21,7 @@ from hybrid_ai.audit.verification.checkpoint import read_checkpoint
 from hybrid_ai.audit.verification.container import open_container
 from hybrid_ai.audit.verification.dossier import Since, verify_dossier
 from hybrid_ai.audit.verification.rejected import Refused
+from hybrid_ai.audit.verification.sealing import ROLES
 from hybrid_ai.pipeline.dossiers import (
     Signature,
     attach,
