@@ -19,8 +19,8 @@ from hybrid_ai.audit.sealing import seal
 from hybrid_ai.audit.trace import FileDigest, Trace, sha256_of
 from hybrid_ai.audit.verification.container import open_container
 from hybrid_ai.audit.verification.dossier import Report, verify_dossier
-from hybrid_ai.pipeline.certification import Case, Certified, Request, certify
-from hybrid_ai.pipeline.instances import Job
+from hybrid_ai.pipeline.certification import Certified, certify
+from hybrid_ai.pipeline.instances import Case, Job, Request
 from hybrid_ai.pipeline.limits import Limits
 from hybrid_ai.pipeline.verify import Observer
 from tests.audit_builder import demo_sources, make_key

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from hybrid_ai.audit.trace import Trace as Trace
     from hybrid_ai.network import Model as Model
     from hybrid_ai.network import load_model as load
-    from hybrid_ai.pipeline.certification import Case as Case
-    from hybrid_ai.pipeline.certification import Request as Request
     from hybrid_ai.pipeline.certification import certify as certify
     from hybrid_ai.pipeline.checking import CheckResult as CheckResult
     from hybrid_ai.pipeline.checking import check as check
     from hybrid_ai.pipeline.errors import BadInput as BadInput
     from hybrid_ai.pipeline.inspection import inspect_model as inspect
     from hybrid_ai.pipeline.inspection import supported as supports
+    from hybrid_ai.pipeline.instances import Case as Case
+    from hybrid_ai.pipeline.instances import Request as Request
     from hybrid_ai.pipeline.result import Result as Result
     from hybrid_ai.pipeline.verify import verify as verify
     from hybrid_ai.spec import Property as Property
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "BadInput": ("pipeline.errors", "BadInput"),
-    "Case": ("pipeline.certification", "Case"),
+    "Case": ("pipeline.instances", "Case"),
     "CheckResult": ("pipeline.checking", "CheckResult"),
     "Model": ("network", "Model"),
     "Property": ("spec", "Property"),
-    "Request": ("pipeline.certification", "Request"),
+    "Request": ("pipeline.instances", "Request"),
     "Result": ("pipeline.result", "Result"),
     "Trace": ("audit.trace", "Trace"),
     "TraceHandler": ("audit.logging_handler", "TraceHandler"),

@@ -13,7 +13,7 @@ from pathlib import Path
 from hybrid_ai.audit.drafts import Draft, LogState
 from hybrid_ai.audit.errors import AuditError
 from hybrid_ai.audit.keys import PublicKey
-from hybrid_ai.audit.log_file import LogFile
+from hybrid_ai.audit.log_file import LogFile, sync_folder
 from hybrid_ai.audit.verification.checkpoint import Checkpoint, checkpoint_body
 from hybrid_ai.audit.verification.envelope import key_id
 from hybrid_ai.audit.verification.log import ORIGIN
@@ -148,9 +148,9 @@ def _move_pending(root: Path) -> None:
     for path in sorted(paths, key=lambda path: path.parts[0] == "trace"):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         os.replace(pending / path, root / path)
-        _sync(root / path.parent)
+        sync_folder(root / path.parent)
     shutil.rmtree(pending)
-    _sync(root)
+    sync_folder(root)
 
 
 def _read(path: Path) -> bytes:
@@ -170,13 +170,5 @@ def _write(path: Path, data: bytes) -> None:
 
 def _sync_folders(root: Path) -> None:
     for folder in (root, *(path for path in root.rglob("*") if path.is_dir())):
-        _sync(folder)
-    _sync(root.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_folder(folder)
+    sync_folder(root.parent)

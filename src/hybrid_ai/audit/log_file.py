@@ -246,7 +246,7 @@ def open_log(path: Path, opening: Line) -> tuple[LogFile, str]:
         with file.locked():
             if file.size == 0:
                 file.append([opening])
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
             return file, file.log_id()
     except BaseException as error:
         file.close()
@@ -284,7 +284,7 @@ def sign_checkpoint(file: LogFile, signer: Signer) -> Path:
         return path
     # Not in the folder: what a kill leaves there would be read as a checkpoint. Overwritten next time.
     _write_whole(path, data, file.path.with_name(f"{file.path.name}.unfinished"))
-    _sync_folder(folder.parent)
+    sync_folder(folder.parent)
     return path
 
 
@@ -327,10 +327,11 @@ def _write_whole(path: Path, data: bytes, working: Path) -> None:
     except BaseException:
         working.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

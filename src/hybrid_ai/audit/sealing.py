@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -91,6 +92,7 @@ def _listed(root: Path, path: str) -> dict[str, object]:
     try:
         with open(root / path, "rb") as stream:
             digest = file_digest(stream, "sha256").hexdigest()
+            os.fsync(stream.fileno())  # a seal on disk must not stand over files that are not
             return {"path": path, "bytes": stream.tell(), "sha256": digest}
     except OSError as error:
         raise AuditError(f"{root / path}: cannot be read: {error.strerror}") from error

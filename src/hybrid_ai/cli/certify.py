@@ -10,7 +10,7 @@ from hybrid_ai.cli.keys import add_signer, signer_of
 from hybrid_ai.cli.output import emit, note
 
 if TYPE_CHECKING:
-    from hybrid_ai.pipeline.certification import Case
+    from hybrid_ai.pipeline.instances import Case
 
 DESCRIPTION = """Verify properties of models and put models, properties, certificates, counterexamples, the
 log and signatures into a dossier that anyone can verify offline. Exit status: 0 when it ran to its end,
@@ -38,7 +38,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
     from hybrid_ai.cli.progress import observed
-    from hybrid_ai.pipeline.certification import Request, certify
+    from hybrid_ai.pipeline.certification import certify
+    from hybrid_ai.pipeline.instances import Request
     from hybrid_ai.pipeline.limits import DEFAULT_MEMORY, DEFAULT_TIMEOUT, Limits
 
     timeout = DEFAULT_TIMEOUT if options.timeout is None else options.timeout
@@ -63,8 +64,8 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def _cases(options: argparse.Namespace, timeout: float) -> list[Case]:
-    from hybrid_ai.pipeline.certification import Case
     from hybrid_ai.pipeline.errors import BadInput
+    from hybrid_ai.pipeline.instances import Case
     from hybrid_ai.pipeline.suite import read_suite
 
     if options.suite is None:

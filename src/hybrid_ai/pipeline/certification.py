@@ -30,9 +30,8 @@ from hybrid_ai.pipeline.dossier_files import write_descriptions
 from hybrid_ai.pipeline.errors import BadInput, CheckerFailure, UnsupportedInput
 from hybrid_ai.pipeline.files import make_folder, write_atomically
 from hybrid_ai.pipeline.inputs import digest, read_inputs
-from hybrid_ai.pipeline.instances import Job, verify_all
-from hybrid_ai.pipeline.limits import Limits
-from hybrid_ai.pipeline.verify import Arithmetic, Observer
+from hybrid_ai.pipeline.instances import Job, Request, verify_all
+from hybrid_ai.pipeline.verify import Observer
 
 PARTIAL = ".partial"
 # What `write_atomically` and we begin the names of unfinished files with.
@@ -40,34 +39,6 @@ UNFINISHED = ".hybrid-ai-"
 MOST_CASES = 9999
 UNOBSERVED = Observer()
 Content = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A model, a property and the seconds that verifying it may take."""
-
-    model: Path
-    property: Path
-    timeout: float
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is to be certified, and how.
-
-    Attributes:
-        cases: models and properties.
-        limits: of each; the time limit is the case's own.
-        arithmetic: what the verdicts are about, as in `verify`.
-        allow_vacuous: prove properties of an empty input set.
-        jobs: verifications at the same time, at least 1; each a process of its own where more than one.
-    """
-
-    cases: Sequence[Case]
-    limits: Limits
-    arithmetic: Arithmetic | None = None
-    allow_vacuous: bool = False
-    jobs: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,8 +62,6 @@ def write_descriptions(folder: Path, results: Sequence[Content], times: Sequence
     Raises:
         BadInput: a file cannot be written.
     """
-    for stale in (BOM, CRATE):  # of an interrupted run: neither may describe the other as it was
-        (folder / stale).unlink(missing_ok=True)
     write_atomically(folder / "verify.py", generate())
     software = installed_software()
     rows = "\n".join(_row(result) for result in results)

@@ -13,20 +13,46 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from hybrid_ai.pipeline.checking import Checker
 from hybrid_ai.pipeline.errors import BadInput, CheckerFailure
 from hybrid_ai.pipeline.inputs import read_model
+from hybrid_ai.pipeline.limits import Limits
 from hybrid_ai.pipeline.result import INTERRUPTED
-from hybrid_ai.pipeline.verify import Observer, Task, run
-
-if TYPE_CHECKING:
-    from hybrid_ai.pipeline.certification import Request
+from hybrid_ai.pipeline.verify import Arithmetic, Observer, Task, run
 
 # -P: a module in the working directory must not be taken for one of ours.
 COMMAND = (sys.executable, "-P", "-m", "hybrid_ai.cli.main", "verify")
 Content = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A model, a property and the seconds that verifying it may take."""
+
+    model: Path
+    property: Path
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be certified, and how.
+
+    Attributes:
+        cases: models and properties.
+        limits: of each; the time limit is the case's own.
+        arithmetic: what the verdicts are about, as in `verify`.
+        allow_vacuous: prove properties of an empty input set.
+        jobs: verifications at the same time, at least 1; each a process of its own where more than one.
+    """
+
+    cases: Sequence[Case]
+    limits: Limits
+    arithmetic: Arithmetic | None = None
+    allow_vacuous: bool = False
+    jobs: int = 1
 
 
 @dataclass(frozen=True, slots=True)

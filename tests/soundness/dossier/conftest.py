@@ -10,8 +10,9 @@ import pytest
 import hybrid_ai
 from hybrid_ai.audit.keys import Signer
 from hybrid_ai.audit.standalone import generate
-from hybrid_ai.pipeline.certification import Case, Request, certify
+from hybrid_ai.pipeline.certification import certify
 from hybrid_ai.pipeline.dossiers import Signature, attach, sign
+from hybrid_ai.pipeline.instances import Case, Request
 from hybrid_ai.pipeline.limits import Limits
 from hybrid_ai.pipeline.verify import Observer
 from tests.audit_builder import AUTHOR, REVIEWER
