@@ -82,6 +82,8 @@ def _judged(folder: Path, result: Content, engine: Engine) -> Replayed:
         return Replayed(result, "nothing to replay", result.get("reason") or "no evidence was kept")
     files = [folder / result[name] for name in ("model", "property", "evidence")]
     answer = check(*files, engine=engine)
+    if answer.status == "rejected" and engine == "fast":  # its margins depend on the machine's linear algebra
+        answer = check(*files, engine="exact")
     if result["verdict"] == "refuted":
         return _evaluated(folder, result, answer)
     if answer.status != "valid" or answer.kind != "certificate":

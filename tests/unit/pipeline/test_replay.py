@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hybrid_ai.audit.verification.canonical import encode
+from hybrid_ai.pipeline.checking import CheckResult, check
 from hybrid_ai.pipeline.dossiers import attach, unpacked, zip_dossier
 from hybrid_ai.pipeline.errors import BadInput
 from hybrid_ai.pipeline.replay import Replayed, replay
@@ -38,6 +39,17 @@ def agreements(path: Path, *, search: bool = False, engine: Any = "fast") -> lis
 def unknown(result: Content) -> None:
     result |= {"verdict": "unknown", "evidence": None, "certificate": None, "counterexample": None}
     result |= {"arithmetics": dict.fromkeys(result["arithmetics"], "unknown"), "reason": "timeout"}
+
+
+def test_what_fast_rejects_goes_to_exact(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def judged(*files: Path, engine: str) -> CheckResult:
+        if engine == "fast":
+            return CheckResult("rejected", rule="close", where="tree 0", reason="not shown")
+        return check(*files, engine="exact")
+
+    monkeypatch.setattr("hybrid_ai.pipeline.replay.check", judged)
+    found = replayed(root)
+    assert found[0].agreement == "agrees" and "engine exact" in found[0].detail
 
 
 @pytest.mark.parametrize("engine", ["fast", "exact"])
