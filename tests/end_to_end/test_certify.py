@@ -64,6 +64,7 @@ def key_of(folder: Path, name: str) -> dict[str, bytes]:
 def test_from_keys_to_an_archive_in_processes(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text(PASSPHRASE + "\nmore\n")
+    secret.chmod(0o600)
     opens = ("--keys", "keys", "--passphrase-file", secret)
     here = {"cwd": tmp_path}
     for name in ("alice", "bob"):
@@ -88,11 +89,14 @@ def test_from_keys_to_an_archive_in_processes(tmp_path: Path) -> None:
     assert (added.code, added.out) == (0, f"attached attachments/0001/report.txt, signed by {bob}\n")
     said = ("--role", "reviewer", "--statement", "seen", "--name", "Bob", "--organisation", "Ltd")
     signed = process("dossier", "sign", "d", *said, "--key", "bob", *opens, **here)
-    assert (signed.code, signed.out) == (0, f"signed: signatures/0001-reviewer.dsse.json, by {bob}\n")
+    digest = verified(tmp_path / "d").digest
+    said_of_it = f"signed: signatures/0001-reviewer.dsse.json, by {bob}; digest {digest}\n"
+    assert (signed.code, signed.out) == (0, said_of_it) and f"digest {digest}" in certified.out
     assert process("dossier", "zip", "d", "-o", "d.zip", **here).code == 0
     for path in ("d", "d.zip"):
         shown = process("dossier", "show", path, **here)
-        assert shown.code == 0 and "as reviewer (different key, declared Bob, Ltd): seen" in shown.out
+        (line,) = [line for line in shown.out.splitlines() if "as reviewer (different key" in line]
+        assert shown.code == 0 and all(word in line for word in ("Bob", "Ltd", "seen"))
         replayed = process("dossier", "replay", path, **here)
         assert replayed.code == 0 and replayed.out.splitlines()[-1] == "3 agrees"
         verify = process("dossier", "verify", path, "--level", "authenticity", "--trust", "trust.pem", **here)
@@ -139,9 +143,39 @@ def test_passphrases_come_from_a_file(
     file = tmp_path / "secret"
     if content is not None:
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        file.chmod(0o600)
     ended = command("keys", "new", "a", "--keys", tmp_path / "k", "--passphrase-file", file)
     assert ended.code == 2 and said in ended.err and "internal" not in ended.err
     assert not list((tmp_path / "k").glob("*"))
+
+
+def test_a_passphrase_file_that_others_may_read_is_refused(tmp_path: Path, command: Command) -> None:
+    file = tmp_path / "secret"
+    file.write_text(PASSPHRASE)
+    new = ("keys", "new", "a", "--keys", tmp_path / "k", "--passphrase-file", file)
+    for mode in (0o640, 0o604):
+        file.chmod(mode)
+        ended = command(*new)
+        assert ended.code == 2 and f"others may use it (mode {mode:04o}): chmod 600" in ended.err
+    assert not list((tmp_path / "k").glob("*")) and PASSPHRASE not in ended.err
+    file.chmod(0o600)
+    assert command(*new).code == 0
+
+
+def test_what_is_signed_can_be_told(tmp_path: Path, command: Command, keys: Path, root: Path) -> None:
+    sign, digest = ("dossier", "sign", root, "--role", "author"), verified(root).digest
+    other = command(*sign, "--digest", "ab")
+    assert other.code == 2 and f"its digest is {digest}, not ab" in other.err
+    ended = command(*sign, "--digest", digest)
+    assert ended.code == 0 and ended.out.endswith(f"; digest {digest}\n")
+    assert command("dossier", "zip", root, "-o", tmp_path / "d.zip").code == 0
+    for arguments in (
+        ("sign", tmp_path / "d.zip", "--role", "author"),
+        ("attach", tmp_path / "d.zip", MODEL),
+    ):
+        ended = command("dossier", *arguments)
+        assert ended.code == 2 and "unzip it first" in ended.err
+        assert "folder or zip" not in command("dossier", arguments[0], "--help").out
 
 
 def test_without_a_terminal_the_passphrase_must_be_given(tmp_path: Path) -> None:
@@ -345,8 +379,9 @@ def test_a_signature_is_made_elsewhere(tmp_path: Path, command: Command, root: P
     for name in ("envelope", "checkpoint"):
         (folder / f"{name}.sig").write_bytes(private.sign((folder / f"{name}.bin").read_bytes()))
     imported = command("dossier", "sign", root, "--import-signature", folder)
-    assert (imported.code, imported.out) == (0, "signed: signatures/0001-approver.dsse.json\n")
-    verified(root, SIGNER, OTHER)
+    digest = verified(root, SIGNER, OTHER).digest
+    told = f"signed: signatures/0001-approver.dsse.json; digest {digest}\n"
+    assert (imported.code, imported.out) == (0, told) and digest in ended.out
     again = command("dossier", "sign", root, "--import-signature", folder)
     assert again.code == 2 and "has grown since" in again.err
 

@@ -147,11 +147,13 @@ def test_it_says_what_the_package_says(
         assert (done.returncode, json.loads(done.stdout)) == (20, expected)
 
 
-def test_without_numpy_fast_judges_nothing(program: Path, dossier: Path) -> None:
-    done = run(program, dossier / "d", "--level", "proof", "--engine", "fast")
-    assert done.returncode == 20
-    assert "not re-proved: evidence/0001.dsse.json: the checker failed: ModuleNotFoundError" in done.stdout
-    assert run(program, dossier / "d", "--level", "proof", python=(sys.executable,)).returncode == 0
+def test_without_numpy_exact_judges(program: Path, dossier: Path) -> None:
+    options = (program, dossier / "d", "--level", "proof", "--engine", "fast", "--json")
+    for python, reason in ((BARE, "ModuleNotFoundError"), ((sys.executable, "-I"), None)):
+        done = run(*options, python=python)
+        assert done.returncode == 0
+        fallback = json.loads(done.stdout)["proof"]["fallback"]
+        assert fallback is None if reason is None else fallback.startswith(reason)
 
 
 def test_a_changed_file_is_refused(program: Path, dossier: Path, tmp_path: Path) -> None:
@@ -197,7 +199,7 @@ def test_a_forgery_well_signed_fails_at_proof(name: str, program: Path, tmp_path
     writer.seal()
     root = write_folder(writer.finish(), tmp_path / "d")
     (tmp_path / "trust.pem").write_bytes(STRANGER.pem)
-    levels = ("--level", "integrity", "authenticity", "--trust", tmp_path / "trust.pem")
+    levels = ("--level", "integrity", "--level", "authenticity", "--trust", tmp_path / "trust.pem")
     assert run(program, root, *levels).returncode == 0
     done = run(program, root, "--level", "proof")
     assert done.returncode == 30
@@ -228,16 +230,42 @@ def test_nothing_else_is_imported_instead(program: Path, dossier: Path, tmp_path
     write_folder({"verify.py": program.read_bytes(), "argparse.py": alarm.encode()}, copy.parent)
     write_folder({"hybrid_ai/__init__.py": alarm.encode()}, tmp_path / "installed")
     write_folder({"json.py": alarm.encode()}, tmp_path / "cwd")
-    for python in ((sys.executable,), (sys.executable, "-P")):
-        done = subprocess.run(
-            [*python, str(copy), str(dossier / "d"), "--level", "proof"],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=tmp_path / "cwd",
-            env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
-        )
-        assert (done.returncode, done.stderr) == (0, "")
+    for name in ("json", "subprocess", "os", "posix", "numpy"):  # `os` and `posix`: what it begins with
+        write_folder({f"{name}.py": alarm.encode()}, tmp_path / "cwd")
+    installed = tmp_path / "installed"
+    for python in ((sys.executable,), (sys.executable, "-P"), (sys.executable, "-S"), (sys.executable, "-B")):
+        # An empty part, as `PYTHONPATH=/x:$PYTHONPATH` leaves, stands for the working folder.
+        for variable in (f"{installed}", f"{installed}:", f":{installed}", ":", ".", f"{copy.parent}:"):
+            done = subprocess.run(
+                [*python, str(copy), str(dossier / "d"), "--level", "proof"],
+                capture_output=True,
+                text=True,
+                check=False,
+                cwd=tmp_path / "cwd",
+                env={**os.environ, "PYTHONPATH": variable},
+            )
+            assert (done.returncode, done.stderr) == (0, ""), (python, variable)
+
+
+def test_it_starts_itself_again_isolated(program: Path, dossier: Path, tmp_path: Path) -> None:
+    """With the same arguments, without packages where it was started so, and with numpy where not."""
+    files = (DEMO / "braking.onnx", DEMO / "braking_limit.vnnlib", dossier / "d/evidence/0001.certificate")
+    odd = tmp_path / "a b\n'"
+    odd.mkdir()
+    model = odd / "-m.onnx"
+    model.write_bytes(files[0].read_bytes())
+    for python, status in (((sys.executable,), "valid"), ((sys.executable, "-S"), "failed")):
+        done = run(program, "check", model, *files[1:], "--engine", "fast", "--json", python=python)
+        assert json.loads(done.stdout)["status"] == status
+
+
+def test_where_it_cannot_start_itself_again_it_says_how(program: Path) -> None:
+    script = "import sys, runpy; sys.executable = ''; runpy.run_path(sys.argv[1], run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(program)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "verify.py: start it as: python3 -I verify.py DOSSIER\n"
 
 
 def test_from_inside_the_dossier_it_says_so(program: Path, dossier: Path) -> None:

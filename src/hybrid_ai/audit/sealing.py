@@ -25,6 +25,7 @@ _OURS = ("trace", "keys", PENDING, MANIFEST)
 _SHARED = ("attachments", "signatures")
 # "action" is the first member of an entry in canonical JSON.
 _SEAL = b'{"action":"dossier/seal",'
+_CERTIFY = b'{"action":"certify/start",'
 
 
 def seal(root: Path, kind: Kind, signer: Signer, run: str) -> str:
@@ -40,21 +41,30 @@ def seal(root: Path, kind: Kind, signer: Signer, run: str) -> str:
         The dossier's digest, hexadecimal.
 
     Raises:
-        AuditError: a file has a name that a dossier does not allow, or something cannot be read or written.
+        AuditError: a file has a name that a dossier does not allow, an addition that was interrupted is not
+            one of ours, or something cannot be read or written.
     """
-    with open_dossier(root) as dossier:
-        lines = dossier.lines()
-        if not is_sealed(lines):
-            manifest = _manifest(root, kind, dossier.log())
-            state = LogState(dossier.log(), sha256(manifest).hexdigest(), lines)
-            draft = draft_seal(state, kind, signer.public_key, run)
-            dossier.add(draft, {MANIFEST: manifest, **signed(draft, signer)})
-        return dossier.state().manifest
+    try:
+        with open_dossier(root) as dossier:
+            lines = dossier.lines()
+            if not is_sealed(lines):
+                manifest = _manifest(root, kind, dossier.log())
+                state = LogState(dossier.log(), sha256(manifest).hexdigest(), lines)
+                draft = draft_seal(state, kind, signer.public_key, run)
+                dossier.add(draft, {MANIFEST: manifest, **signed(draft, signer)})
+            return dossier.state().manifest
+    except Refused as error:
+        raise AuditError(f"{root}: {error}") from error
 
 
 def is_sealed(lines: Sequence[bytes]) -> bool:
     """Whether a log, given by its entries without line feeds, holds a seal."""
     return any(line.startswith(_SEAL) for line in lines)
+
+
+def is_begun_certification(lines: Sequence[bytes]) -> bool:
+    """Whether a log, given by its entries without line feeds, is one of a certification without a seal."""
+    return any(line.startswith(_CERTIFY) for line in lines) and not is_sealed(lines)
 
 
 def files_to_seal(root: Path) -> list[str]:

@@ -20,9 +20,13 @@ _HEAD = '''\
 #!/usr/bin/env python3
 """Verify a hybrid-ai dossier with Python 3.11 or newer alone.
 
-    python3 verify.py DOSSIER [--level integrity|authenticity|proof ...] [--trust FILE] [--since CHECKPOINT]
-                      [--budget S] [--engine fast|exact] [--json]
-    python3 verify.py check MODEL PROPERTY EVIDENCE [--engine fast|exact] [--json]
+    python3 -I verify.py DOSSIER [--level integrity|authenticity|proof] [--trust FILE]
+                         [--sealed-by KEYID_OR_FILE] [--since CHECKPOINT] [--budget S]
+                         [--engine fast|exact] [--json]
+    python3 -I verify.py check MODEL PROPERTY EVIDENCE [--engine fast|exact] [--json]
+
+Without -I it starts itself again with it: nothing of this folder, the working folder or PYTHONPATH is to be
+imported. What Python itself imports from PYTHONPATH while it starts, only -I keeps out.
 
 Exit status: 0 all levels asked for are established, 20 one could not be and nothing is wrong, 30 something is
 wrong, 2 bad usage.
@@ -36,8 +40,15 @@ import sys
 
 if sys.version_info < (3, 11):
     sys.exit("verify.py needs Python 3.11 or newer")
-if __name__ == "__main__" and not sys.flags.safe_path:
-    del sys.path[0]  # this file's folder: nothing that lies beside it is to be imported
+if __name__ == "__main__" and not sys.flags.isolated:
+    # Modules that are built into Python are the only ones that no folder can replace.
+    if "posix" not in sys.builtin_module_names or not sys.executable:
+        print("verify.py: start it as: python3 -I verify.py DOSSIER", file=sys.stderr)
+        sys.exit(2)
+    from posix import execv
+
+    flags = ["-I", "-S"] if sys.flags.no_site else ["-I"]
+    execv(sys.executable, [sys.executable, *flags, __file__, *sys.argv[1:]])
 
 # Module name: its source.
 SOURCES = {}
@@ -82,7 +93,7 @@ def main():
     from hybrid_ai.audit.verification.program import main as verify
 
     # The checker's processes are as isolated as this one.
-    flags = ["-I" if sys.flags.isolated else "-P", *(["-S"] if sys.flags.no_site else [])]
+    flags = ["-I", "-S"] if sys.flags.no_site else ["-I"]
     command = (sys.executable, *flags, str(HERE), "check")
     return verify(sys.argv[1:], command, sha256(HERE.read_bytes()).hexdigest(), own_file=HERE)
 

@@ -25,9 +25,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.description = DESCRIPTION
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
-    def action(name: str, summary: str) -> argparse.ArgumentParser:
+    def action(name: str, summary: str, takes: str = "folder or zip") -> argparse.ArgumentParser:
         added = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        added.add_argument("dossier", type=Path, metavar="DOSSIER", help="folder or zip")
+        added.add_argument("dossier", type=Path, metavar="DOSSIER", help=takes)
         return added
 
     _add_verify(action("verify", "verify integrity, authenticity and proofs, offline"))
@@ -35,11 +35,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     replay = action("replay", "judge all evidence again, in ONNX Runtime as well")
     replay.add_argument("--engine", choices=["fast", "exact"], default="fast")
     replay.add_argument("--search", action="store_true", help="repeat the searches with the recorded limits")
-    attach = action("attach", "add a file or a trace as a signed entry, also to a foreign folder")
+    attach = action("attach", "add a file or a trace as a signed entry, also to a foreign folder", "folder")
     attach.add_argument("file", type=Path, metavar="FILE")
     attach.add_argument("--note", default="", metavar="TEXT", help="what is said about it")
     add_signer(attach)
-    _add_sign(action("sign", "sign in a role"))
+    _add_sign(action("sign", "sign in a role", "folder"))
     pack = action("zip", "write it as a zip")
     pack.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.zip")
 
@@ -58,6 +58,7 @@ def _add_sign(parser: argparse.ArgumentParser) -> None:
     option("--statement", default="", metavar="TEXT", help="what the signer states")
     option("--organisation", metavar="TEXT", help="as the signer declares it")
     option("--name", metavar="TEXT", help="of the signer")
+    option("--digest", metavar="HEX", help="that the dossier must have, as certify printed it")
     option("--export-payload", type=Path, metavar="FOLDER", help="write what a signer elsewhere signs")
     option("--public-key", type=Path, metavar="FILE", help="of that signer (PEM)")
     option("--import-signature", type=Path, metavar="FOLDER", help="add the signature made elsewhere")
@@ -129,16 +130,18 @@ def _sign(options: argparse.Namespace) -> int:
     from hybrid_ai.pipeline.dossiers import export_payload, import_signature, sign
 
     if options.import_signature is not None:
-        path = import_signature(options.dossier, options.import_signature)
-        emit(f"signed: {path}")
+        added = import_signature(options.dossier, options.import_signature, options.digest)
+        emit(f"signed: {added.path}; digest {added.digest}")
         return 0
     signature = _signature(options)
     if options.export_payload is not None:
-        export_payload(options.dossier, signature, _public_key(options), options.export_payload)
-        emit(f"to be signed: {options.export_payload}/envelope.bin and checkpoint.bin, each to .sig")
+        key, folder = _public_key(options), options.export_payload
+        digest = export_payload(options.dossier, signature, key, folder, options.digest)
+        emit(f"to be signed: {folder}/envelope.bin and checkpoint.bin, each to .sig; digest {digest}")
         return 0
     signer = signer_of(options)
-    emit(f"signed: {sign(options.dossier, signature, signer)}, by {signer.key_id}")
+    added = sign(options.dossier, signature, signer, options.digest)
+    emit(f"signed: {added.path}, by {signer.key_id}; digest {added.digest}")
     return 0
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybrid_ai.cli.output import emit
+from hybrid_ai.pipeline.checking import PASSPHRASE
 
 if TYPE_CHECKING:
     from hybrid_ai.audit.keys import Signer
@@ -18,7 +19,7 @@ DESCRIPTION = (
     """Make and list signing keys (Ed25519, encrypted), and collect the public keys that are trusted."""
 )
 
-KEYS, PASSPHRASE = "HYBRID_AI_KEYS", "HYBRID_AI_PASSPHRASE"
+KEYS = "HYBRID_AI_KEYS"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +44,7 @@ def add_folder(parser: argparse.ArgumentParser) -> None:
 
 def add_passphrase(parser: argparse.ArgumentParser) -> None:
     """Declare where the passphrase comes from."""
-    source = f"first line is the passphrase (default: ${PASSPHRASE}, else asked for)"
+    source = f"first line is the passphrase; others must not read it (default: ${PASSPHRASE}, else asked for)"
     parser.add_argument("--passphrase-file", type=Path, metavar="FILE", help=source)
 
 
@@ -138,11 +139,16 @@ def _passphrase(options: argparse.Namespace, *, twice: bool = False) -> str:
     if options.passphrase_file is not None:
         require_regular(options.passphrase_file, 1 << 16)
         try:
-            lines = options.passphrase_file.read_text(encoding="utf-8").splitlines()
+            with open(options.passphrase_file, encoding="utf-8") as stream:
+                mode = os.fstat(stream.fileno()).st_mode & 0o777
+                lines = stream.read().splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise BadInput(
                 f"{options.passphrase_file}: cannot be read: {error}: write it as UTF-8"
             ) from error
+        if mode & 0o077:
+            reason = f"others may use it (mode {mode:04o}): chmod 600 {options.passphrase_file}"
+            raise BadInput(f"{options.passphrase_file}: {reason}")
         if not lines:
             raise BadInput(f"{options.passphrase_file}: is empty: write the passphrase to its first line")
         return str(lines[0])

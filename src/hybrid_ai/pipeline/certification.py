@@ -6,8 +6,9 @@ import fcntl
 import json
 import os
 import shutil
+import stat
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,28 +16,34 @@ from pathlib import Path
 from typing import Any
 
 import hybrid_ai
-from hybrid_ai.audit.additions import open_dossier, portable_name
+from hybrid_ai.audit.additions import open_dossier
 from hybrid_ai.audit.drafts import Signer
 from hybrid_ai.audit.entries import new_id
+from hybrid_ai.audit.log_file import sync_folder
 from hybrid_ai.audit.results import read_result, result_file, results_file
-from hybrid_ai.audit.sealing import is_sealed, seal
+from hybrid_ai.audit.sealing import files_to_seal, is_sealed, seal
 from hybrid_ai.audit.trace import FileDigest, Trace
 from hybrid_ai.audit.verification.canonical import decode, encode
+from hybrid_ai.audit.verification.container import open_container
+from hybrid_ai.audit.verification.dossier import verify_dossier
 from hybrid_ai.audit.verification.envelope import key_id
 from hybrid_ai.audit.verification.evidence import RESULT_TYPE
 from hybrid_ai.audit.verification.rejected import Refused
 from hybrid_ai.audit.verification.sealing import ENTRIES
-from hybrid_ai.pipeline.dossier_files import write_descriptions
+from hybrid_ai.audit.verification.statement import Statement
+from hybrid_ai.pipeline.dossier_files import BOM, CRATE, write_descriptions
 from hybrid_ai.pipeline.errors import BadInput, CheckerFailure, UnsupportedInput
 from hybrid_ai.pipeline.files import make_folder, write_atomically
 from hybrid_ai.pipeline.inputs import digest, read_inputs
-from hybrid_ai.pipeline.instances import Job, Request, verify_all
+from hybrid_ai.pipeline.instances import Job, Plan, Request, planned, verify_all
 from hybrid_ai.pipeline.verify import Observer
 
 PARTIAL = ".partial"
 # What `write_atomically` and we begin the names of unfinished files with.
 UNFINISHED = ".hybrid-ai-"
 MOST_CASES = 9999
+FOLDERS = ("models", "properties", "evidence")
+DESCRIPTIONS = ("results.json", "README.md", "verify.py", BOM, CRATE)
 UNOBSERVED = Observer()
 Content = dict[str, Any]
 
@@ -48,29 +55,6 @@ class Certified:
     path: Path
     digest: str
     results: tuple[Content, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What becomes of a request.
-
-    Attributes:
-        jobs: one for each case.
-        sources: files to be copied, by path in the dossier; equal ones once.
-        digests: their SHA-256, hexadecimal.
-        parameters: what was asked for, but for the seconds.
-    """
-
-    jobs: tuple[Job, ...]
-    sources: Mapping[str, Path]
-    digests: Mapping[str, str]
-    parameters: Content
-
-    @property
-    def request(self) -> str:
-        """SHA-256 of all that was asked for, hexadecimal."""
-        names = [[job.model, job.property, job.timeout] for job in self.jobs]
-        return sha256(encode([self.parameters, names, dict(self.digests)])).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +93,7 @@ def certify(
 
     Raises:
         BadInput: a file is missing or malformed, an input set is empty, the output cannot be written.
-        CheckerFailure: a process that verifies ended without a result.
+        CheckerFailure: a process that verifies ended without a result, or what was sealed does not verify.
         KeyboardInterrupt: interrupted; the results so far are kept.
     """
     if os.path.lexists(output):
@@ -119,26 +103,58 @@ def certify(
     if not 0 < len(request.cases) <= MOST_CASES:
         raise BadInput(f"{len(request.cases)} verifications: give at least 1, at most {MOST_CASES}")
     _require_readable(request)
-    plan = _planned(request)
+    plan = planned(request)
     staging = output.with_name(output.name + PARTIAL)
     with _locked(staging):
         lines = _earlier_lines(staging)
         _require_same(plan, lines, staging, signer)
-        if is_sealed(lines):  # all is there but the name
+        if not is_sealed(lines):  # else all is there but the name
+            results = _verified(plan, request, staging, signer, observer, on_result)
+            _seal(plan, staging, results, signer, output.name)
+        digest_of_all = _sealed_digest(staging)
+        if is_sealed(lines):
             results = json.loads((staging / "results.json").read_bytes())["results"]
             for result in results:
                 on_result(result, True)
-        else:
-            results = _verified(plan, request, staging, signer, observer, on_result)
-            write_atomically(staging / "results.json", results_file(results))
-            write_descriptions(staging, results, _times(staging, results), output.name)
-        digest_of_all = seal(staging, "certification", signer, new_id())
-        try:
-            os.rename(staging, output)
-        except OSError as error:
-            reason = f"cannot be written: {error.strerror}; all is in {staging}"
-            raise BadInput(f"-o {output}: {reason}") from error
+        _rename(staging, output)
     return Certified(output, digest_of_all, tuple(results))
+
+
+def _seal(plan: Plan, staging: Path, results: Sequence[Content], signer: Signer, name: str) -> None:
+    """Describe what is there, and seal just that."""
+    expected = {*plan.sources, *DESCRIPTIONS, *(job.statement for job in plan.jobs)}
+    expected |= {result["evidence"] for result in results}
+    for path in files_to_seal(staging):
+        if path not in expected:
+            raise BadInput(f"{staging / path}: is not of this certification: remove it, and run it again")
+    write_atomically(staging / "results.json", results_file(results))
+    write_descriptions(staging, results, _times(staging, results), name)
+    for folder in (*FOLDERS, ""):  # a seal on disk must not stand over names that are not
+        sync_folder(staging / folder)
+    seal(staging, "certification", signer, new_id())
+
+
+def _sealed_digest(staging: Path) -> str:
+    """The digest of a sealed dossier, which must verify before it gets its name."""
+    try:
+        return verify_dossier(open_container(staging), levels={"integrity"}, trust={}).digest
+    except Refused as error:
+        raise CheckerFailure(f"{staging}: was sealed, but does not verify: {error}; it is kept") from error
+
+
+def _rename(staging: Path, output: Path) -> None:
+    try:
+        # Until now it was for us alone; the folders in it are as the umask has them.
+        os.chmod(staging, stat.S_IMODE(os.stat(staging / FOLDERS[0]).st_mode))
+        os.rename(staging, output)
+    except OSError as error:
+        reason = f"cannot be written: {error.strerror}; all is in {staging}"
+        raise BadInput(f"-o {output}: {reason}") from error
+    try:
+        sync_folder(output.parent)
+    except OSError as error:
+        reason = f"is there, but its name is perhaps not on disk: {error.strerror}: copy it"
+        raise BadInput(f"-o {output}: {reason}") from error
 
 
 def _require_readable(request: Request) -> None:
@@ -150,43 +166,19 @@ def _require_readable(request: Request) -> None:
             continue
 
 
-def _planned(request: Request) -> _Plan:
-    names: dict[tuple[str, str], str] = {}
-    sources: dict[str, Path] = {}
-    taken: set[str] = set()
-
-    def planned(folder: str, source: Path) -> str:
-        key = folder, _sha256(source)
-        if key not in names:
-            path, number = f"{folder}/{portable_name(source.name)}", 2
-            while path.lower() in taken:
-                path = f"{folder}/{number}-{portable_name(source.name)[-100:].lstrip('.')}"
-                number += 1
-            names[key], sources[path] = path, source
-            taken.add(path.lower())
-        return names[key]
-
-    jobs = tuple(
-        Job(number, planned("models", case.model), planned("properties", case.property), case.timeout)
-        for number, case in enumerate(request.cases, start=1)
-    )
-    limits = request.limits
-    parameters = {
-        "arithmetic": request.arithmetic,
-        "memory": limits.memory,
-        "threads": limits.threads,
-        "seed": limits.seed,
-        "allow_vacuous": request.allow_vacuous,
-    }
-    return _Plan(jobs, sources, {path: digest for (_, digest), path in names.items()}, parameters)
-
-
 @contextmanager
 def _locked(staging: Path) -> Iterator[None]:
-    """Keep a folder for this process alone."""
-    make_folder(staging, "-o")
-    descriptor = os.open(staging, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Keep a folder for this process alone; made where it is missing, for the eyes of its owner."""
+    make_folder(staging.parent, "-o")
     try:
+        staging.mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(staging, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError as error:
+        reason = f"is no folder that can be used: {error.strerror}: remove it, or name another"
+        raise BadInput(f"-o {staging}: {reason}") from error
+    try:
+        if os.fstat(descriptor).st_uid != os.geteuid():
+            raise BadInput(f"-o {staging}: is of another user: name another folder")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # The other process may have given it its final name before it let go.
@@ -195,6 +187,7 @@ def _locked(staging: Path) -> Iterator[None]:
             is_same = False
         if not is_same:
             raise BadInput(f"{staging}: another process writes it: name another folder")
+        make_folder(staging, "-o")
         yield
     finally:
         os.close(descriptor)
@@ -203,26 +196,32 @@ def _locked(staging: Path) -> Iterator[None]:
 def _earlier_lines(staging: Path) -> list[bytes]:
     """The entries that an interrupted run left; what it left half-done is ended or removed."""
     for path in sorted(staging.rglob(f"{UNFINISHED}*"), reverse=True):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    if not (staging / ENTRIES).exists():
-        return []
-    with open_dossier(staging) as dossier:
-        return dossier.lines()
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    try:
+        open_container(staging)  # refuses links: none is followed from here on
+        if not (staging / ENTRIES).exists():
+            return []
+        with open_dossier(staging) as dossier:
+            return dossier.lines()
+    except Refused as error:
+        raise BadInput(f"{staging}: {error}: remove it, or name another folder") from error
 
 
-def _require_same(plan: _Plan, lines: Sequence[bytes], staging: Path, signer: Signer) -> None:
+def _require_same(plan: Plan, lines: Sequence[bytes], staging: Path, signer: Signer) -> None:
     """Raise BadInput where something else was begun in a folder, or somebody else has sealed it."""
     for line in lines:
         entry = decode(line, ENTRIES)
         assert isinstance(entry, dict)
         if entry["action"] == "certify/start" and entry["parameters"]["request"] != plan.request:
             raise BadInput(f"{staging}: holds another certification, interrupted: remove it, or name another")
+        if entry["action"] == "dossier/seal" and entry["parameters"]["kind"] != "certification":
+            raise BadInput(f"{staging}: is a folder that somebody sealed: remove it, or name another")
         if entry["action"] == "dossier/seal" and entry["parameters"]["key"] != key_id(signer.public_key):
             raise BadInput(f"{staging}: was sealed by the key {entry['parameters']['key']}: give that one")
 
 
 def _verified(
-    plan: _Plan,
+    plan: Plan,
     request: Request,
     staging: Path,
     signer: Signer,
@@ -237,9 +236,10 @@ def _verified(
     ):
         run = _Run(staging, Path(working), signer, trace)
         _begin(run, plan)
+        log = (staging / ENTRIES).read_bytes().split(b"\n")[:-1]
         for job in plan.jobs:
-            earlier = _earlier(job, run, _asked(plan, job))
-            if earlier is not None:
+            earlier = _earlier(job, run, _asked(plan, job), log)
+            if earlier is not None and earlier["entry"] not in {each["entry"] for each in found.values()}:
                 found[job.number] = earlier
                 on_result(earlier, True)
         missing = [job for job in plan.jobs if job.number not in found]
@@ -252,16 +252,16 @@ def _verified(
     return [found[job.number] for job in plan.jobs]
 
 
-def _asked(plan: _Plan, job: Job) -> Content:
+def _asked(plan: Plan, job: Job) -> Content:
     return {**plan.parameters, "timeout": job.timeout}
 
 
-def _begin(run: _Run, plan: _Plan) -> None:
+def _begin(run: _Run, plan: Plan) -> None:
     """Log what is asked for, and copy the files."""
     parameters = {**plan.parameters, "request": plan.request, "cases": len(plan.jobs)}
     versions = {"hybrid-ai": hybrid_ai.__version__}
     run.trace.append("certify/start", parameters=parameters, versions=versions).wait()
-    for folder in ("models", "properties", "evidence"):
+    for folder in FOLDERS:
         make_folder(run.staging / folder, "-o")
     for path, source in plan.sources.items():
         data = source.read_bytes()
@@ -270,8 +270,8 @@ def _begin(run: _Run, plan: _Plan) -> None:
         write_atomically(run.staging / path, data)
 
 
-def _earlier(job: Job, run: _Run, parameters: Content) -> Content | None:
-    """The decided result that an interrupted run left for a job."""
+def _earlier(job: Job, run: _Run, parameters: Content, log: Sequence[bytes]) -> Content | None:
+    """The decided result that an interrupted run left for a job, and logged."""
     path = run.staging / job.statement
     if not path.exists():
         return None
@@ -284,7 +284,20 @@ def _earlier(job: Job, run: _Run, parameters: Content) -> Content | None:
     if not current or result["parameters"] != parameters or result["verdict"] not in ("proved", "refuted"):
         return None
     kept = all(digest(run.staging / subject.name) == subject.sha256 for subject in statement.subjects)
-    return result if kept and not result["failed"] else None
+    return result if kept and not result["failed"] and _is_logged(statement, log) else None
+
+
+def _is_logged(statement: Statement, log: Sequence[bytes]) -> bool:
+    """Whether the entry that a result names is there and tells the same: a log may have lost its end."""
+    result = statement.predicate
+    number = result["entry"]
+    if type(number) is not int or not 0 <= number < len(log):
+        return False
+    entry = decode(log[number], ENTRIES)
+    assert isinstance(entry, dict)
+    told = (entry["action"], entry.get("verdict"), entry.get("inputs", []), entry.get("outputs", []))
+    files = [{"name": subject.name, "sha256": subject.sha256} for subject in statement.subjects]
+    return told == ("verify", result["verdict"], files[:2], files[2:])
 
 
 def _recorded(job: Job, content: Content, parameters: Content, run: _Run) -> Content:

@@ -22,6 +22,9 @@ from hybrid_ai.pipeline.files import require_regular
 # -P: a module in the working directory must not be taken for one of the checker's.
 COMMAND: tuple[str, ...] = (sys.executable, "-P", "-m", "hybrid_ai.checker")
 
+# Opens signing keys.
+PASSPHRASE = "HYBRID_AI_PASSPHRASE"
+
 FileSource = str | Path | bytes
 Engine = Literal["fast", "exact"]
 Status = Literal["valid", "rejected", "malformed", "unsupported", "not_reevaluated"]
@@ -98,7 +101,14 @@ def _start(arguments: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
     # A session of its own: Ctrl-C goes to us alone, and we end the child.
     pipe = subprocess.PIPE
     command = [*COMMAND, *arguments]
-    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, start_new_session=True)
+    return subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=log, env=child_environment(), start_new_session=True
+    )
+
+
+def child_environment() -> dict[str, str]:
+    """Our environment but for the passphrase of signing keys, which no other process needs."""
+    return {name: value for name, value in os.environ.items() if name != PASSPHRASE}
 
 
 def _ended(code: int, log: IO[bytes]) -> CheckerFailure:

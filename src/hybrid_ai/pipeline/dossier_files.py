@@ -41,7 +41,7 @@ counterexample does. `unknown`: neither was shown.
 
 Verify this folder with Python 3.11 or newer, and a `verify.py` obtained apart from it:
 
-    python3 verify.py {name} --trust PUBLIC-KEY.pem
+    python3 -I verify.py {name} --trust PUBLIC-KEY.pem
 
 With hybrid-ai installed: `hybrid-ai dossier verify {name} --trust PUBLIC-KEY.pem`.
 

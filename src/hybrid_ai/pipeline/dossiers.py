@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hybrid_ai.audit.additions import OpenDossier, open_dossier, portable_name
+from hybrid_ai.audit.additions import OpenDossier, open_dossier, portable_name, require_own_log
 from hybrid_ai.audit.drafts import (
     Draft,
     Role,
@@ -26,7 +26,7 @@ from hybrid_ai.audit.drafts import (
 from hybrid_ai.audit.entries import new_id
 from hybrid_ai.audit.errors import AuditError
 from hybrid_ai.audit.requests import SignatureRequest, read_request, write_request
-from hybrid_ai.audit.sealing import files_to_seal, seal
+from hybrid_ai.audit.sealing import files_to_seal, is_begun_certification, is_sealed, seal
 from hybrid_ai.audit.trace import Trace
 from hybrid_ai.audit.verification.container import open_container
 from hybrid_ai.audit.verification.dossier import verify_dossier
@@ -51,6 +51,14 @@ class Signature:
     name: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A signature that was added: its path in the dossier, and the dossier's digest, hexadecimal."""
+
+    path: str
+    digest: str
+
+
 def attach(root: Path, file: Path, signer: Signer, text: str) -> str:
     """Add a file to a dossier as a signed entry; a folder without a log becomes a dossier first.
 
@@ -64,7 +72,7 @@ def attach(root: Path, file: Path, signer: Signer, text: str) -> str:
         Its path in the dossier.
 
     Raises:
-        BadInput: a file is missing or too large.
+        BadInput: a file is missing or too large, the dossier is a zip or an interrupted certification.
         AuditError: the dossier cannot be added to.
         Refused: the dossier is damaged.
     """
@@ -82,20 +90,29 @@ def attach(root: Path, file: Path, signer: Signer, text: str) -> str:
     return path
 
 
-def sign(root: Path, signature: Signature, signer: Signer) -> str:
-    """Sign a dossier in a role; returns the path of the signature.
+def sign(root: Path, signature: Signature, signer: Signer, digest: str | None = None) -> Signed:
+    """Sign a dossier in a role.
+
+    Args:
+        root: the dossier.
+        signature: what is to be signed.
+        signer: who signs.
+        digest: that the dossier must have, hexadecimal; None for any.
 
     Raises:
-        AuditError: the dossier cannot be added to.
+        BadInput: it is no folder.
+        AuditError: the dossier cannot be added to, or has another digest.
         Refused: the dossier is damaged.
     """
-    with _intact(root) as dossier:
+    with _intact(root, digest) as dossier:
         draft = _drafted(dossier, signature, signer.public_key, now(), new_id())
         dossier.add(draft, signed(draft, signer))
-    return draft.envelope
+        return Signed(draft.envelope, dossier.state().manifest)
 
 
-def export_payload(root: Path, signature: Signature, public_key: bytes, folder: Path) -> None:
+def export_payload(
+    root: Path, signature: Signature, public_key: bytes, folder: Path, digest: str | None = None
+) -> str:
     """Write what a signer elsewhere has to sign into a folder.
 
     Args:
@@ -103,13 +120,18 @@ def export_payload(root: Path, signature: Signature, public_key: bytes, folder: 
         signature: what is to be signed.
         public_key: of the signer, 32 bytes.
         folder: receives `request.json`, `envelope.bin` and `checkpoint.bin`; not there yet.
+        digest: that the dossier must have, hexadecimal; None for any.
+
+    Returns:
+        The dossier's digest, hexadecimal.
 
     Raises:
-        AuditError: the dossier cannot be added to, or the folder cannot be written.
+        BadInput: it is no folder.
+        AuditError: the dossier cannot be added to or has another digest, or the folder cannot be written.
         Refused: the dossier is damaged.
     """
     time, run = now(), new_id()
-    with _intact(root) as dossier:
+    with _intact(root, digest) as dossier:
         draft = _drafted(dossier, signature, public_key, time, run)
         request = SignatureRequest(
             size=draft.size,
@@ -122,27 +144,31 @@ def export_payload(root: Path, signature: Signature, public_key: bytes, folder: 
             run=run,
         )
         write_request(folder, request, draft.messages)
+        return dossier.state().manifest
 
 
-def import_signature(root: Path, folder: Path) -> str:
-    """Add a signature that was made elsewhere; returns its path in the dossier.
+def import_signature(root: Path, folder: Path, digest: str | None = None) -> Signed:
+    """Add a signature that was made elsewhere.
 
     Args:
         root: the dossier.
         folder: of `export_payload`, with `envelope.sig` and `checkpoint.sig`, 64 bytes each.
+        digest: that the dossier must have, hexadecimal; None for any.
 
     Raises:
-        AuditError: the dossier has grown since, or a signature is missing or does not fit.
+        BadInput: it is no folder.
+        AuditError: the dossier has grown since or has another digest, or a signature is missing or does not
+            fit.
         Refused: the dossier is damaged.
     """
     request, signatures = read_request(folder)
     said = Signature(request.role, request.statement, request.organisation, request.name)
-    with _intact(root) as dossier:
+    with _intact(root, digest) as dossier:
         draft = _drafted(dossier, said, request.public_key, request.time, request.run)
         if draft.size != request.size:
             raise AuditError(f"{root}: has grown since {folder} was exported: export it again")
         dossier.add(draft, completed(draft, signatures))
-    return draft.envelope
+        return Signed(draft.envelope, dossier.state().manifest)
 
 
 def _drafted(dossier: OpenDossier, signature: Signature, public_key: bytes, time: str, run: str) -> Draft:
@@ -162,25 +188,39 @@ def _drafted(dossier: OpenDossier, signature: Signature, public_key: bytes, time
 
 def _make_dossier(root: Path, signer: Signer) -> None:
     """Seal a folder that is no dossier yet, or whose seal was interrupted."""
-    if not root.is_dir():
-        raise BadInput(f"{root}: is no folder: give a dossier or a folder")
+    _require_folder(root)
     log = root / ENTRIES
-    if not log.exists():
+    if not os.path.lexists(log):
         try:
             files_to_seal(root)  # refused before anything is written
         except AuditError:
             if not log.exists():  # else another process makes it a dossier just now
                 raise
+    if os.path.lexists(log):
+        require_own_log(root)
+        lines = log.read_bytes().split(b"\n")[:-1]
+        if is_sealed(lines):
+            return
+        if is_begun_certification(lines):
+            raise BadInput(f"{root}: an interrupted certification: run certify again")
     with Trace(log):
         pass
     seal(root, "folder", signer, new_id())
 
 
+def _require_folder(root: Path) -> None:
+    if not root.is_dir():
+        raise BadInput(f"{root}: is no folder: give the folder of a dossier, and of a zip: unzip it first")
+
+
 @contextmanager
-def _intact(root: Path) -> Iterator[OpenDossier]:
+def _intact(root: Path, digest: str | None = None) -> Iterator[OpenDossier]:
     """A dossier to add to, whose integrity is established: nobody signs what is damaged."""
+    _require_folder(root)
     with open_dossier(root) as dossier:
-        verify_dossier(open_container(root), levels={"integrity"}, trust={})
+        found = verify_dossier(open_container(root), levels={"integrity"}, trust={}).digest
+        if digest is not None and digest.lower() != found:
+            raise AuditError(f"{root}: its digest is {found}, not {digest}: it is another dossier")
         yield dossier
 
 

@@ -9,13 +9,16 @@ import selectors
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
-from hybrid_ai.pipeline.checking import Checker
+from hybrid_ai.audit.additions import portable_name
+from hybrid_ai.audit.verification.canonical import encode
+from hybrid_ai.pipeline.checking import Checker, child_environment
 from hybrid_ai.pipeline.errors import BadInput, CheckerFailure
 from hybrid_ai.pipeline.inputs import read_model
 from hybrid_ai.pipeline.limits import Limits
@@ -75,9 +78,68 @@ class Job:
         return statement_path(self.number)
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What becomes of a request.
+
+    Attributes:
+        jobs: one for each case.
+        sources: files to be copied, by path in the dossier; equal ones once.
+        digests: their SHA-256, hexadecimal.
+        parameters: what was asked for, but for the seconds.
+    """
+
+    jobs: tuple[Job, ...]
+    sources: Mapping[str, Path]
+    digests: Mapping[str, str]
+    parameters: Content
+
+    @property
+    def request(self) -> str:
+        """SHA-256 of all that was asked for, hexadecimal."""
+        names = [[job.model, job.property, job.timeout] for job in self.jobs]
+        return sha256(encode([self.parameters, names, dict(self.digests)])).hexdigest()
+
+
 def statement_path(number: int) -> str:
     """Path of the signed result of a job."""
     return f"evidence/{number:04}.dsse.json"
+
+
+def planned(request: Request) -> Plan:
+    """Give each file of a request its path in the dossier.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    names: dict[tuple[str, str], str] = {}
+    sources: dict[str, Path] = {}
+    taken: set[str] = set()
+
+    def placed(folder: str, source: Path) -> str:
+        key = folder, sha256(source.read_bytes()).hexdigest()
+        if key not in names:
+            path, number = f"{folder}/{portable_name(source.name)}", 2
+            while path.lower() in taken:
+                path = f"{folder}/{number}-{portable_name(source.name)[-100:].lstrip('.')}"
+                number += 1
+            names[key], sources[path] = path, source
+            taken.add(path.lower())
+        return names[key]
+
+    jobs = tuple(
+        Job(number, placed("models", case.model), placed("properties", case.property), case.timeout)
+        for number, case in enumerate(request.cases, start=1)
+    )
+    limits = request.limits
+    parameters = {
+        "arithmetic": request.arithmetic,
+        "memory": limits.memory,
+        "threads": limits.threads,
+        "seed": limits.seed,
+        "allow_vacuous": request.allow_vacuous,
+    }
+    return Plan(jobs, sources, {path: digest for (_, digest), path in names.items()}, parameters)
 
 
 def verify_all(
@@ -158,7 +220,13 @@ def _start(job: Job, folder: Path, working: Path, request: Request, threads: int
     said = tempfile.TemporaryFile()
     # A session of its own: Ctrl-C goes to us alone, and we end the child.
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, start_new_session=True
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=said,
+        start_new_session=True,
+        # It parses what strangers wrote, and signs nothing.
+        env=child_environment(),
     )
     return _Running(job, process, said)
 

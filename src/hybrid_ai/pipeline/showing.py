@@ -11,6 +11,7 @@ from typing import Any
 from hybrid_ai.audit.standalone import generate
 from hybrid_ai.audit.verification.container import open_container
 from hybrid_ai.audit.verification.dossier import Addition, Report, verify_dossier
+from hybrid_ai.audit.verification.program import independence_text, one_line, quoted, verdict_text
 
 Content = dict[str, Any]
 LARGEST_RESULTS = 2**30
@@ -22,25 +23,10 @@ def contents(path: Path) -> Content:
     Raises:
         Refused: it is damaged.
     """
-    container = open_container(path)
-    own = sha256(generate()).hexdigest()
-    report = verify_dossier(container, levels={"integrity"}, trust={}, own_sha256=own)
-    results: list[Content] = []
-    if report.kind == "certification":
-        results = json.loads(container.read("results.json", LARGEST_RESULTS))["results"]
+    report, results = _read(path)
     kept = ("kind", "digest", "log", "entries", "sealed", "seal_key", "flags")
     told = {name: value for name, value in asdict(report).items() if name in kept}
-    return {**told, "results": results, "additions": [_told(each, report) for each in report.additions]}
-
-
-def _told(addition: Addition, report: Report) -> Content:
-    told: Content = {
-        name: getattr(addition, name) for name in ("sequence", "time", "action", "path", "key", "role")
-    }
-    if addition.signature is not None:
-        told |= asdict(addition.signature)
-        told["independence"] = "same key as the seal" if addition.key == report.seal_key else "different key"
-    return told
+    return {**told, "results": results, "additions": [_told(each) for each in report.additions]}
 
 
 def shown(path: Path) -> str:
@@ -49,25 +35,43 @@ def shown(path: Path) -> str:
     Raises:
         Refused: it is damaged.
     """
-    content = contents(path)
-    lines = [f"digest {content['digest']}", f"sealed {content['sealed']} by {content['seal_key']}"]
-    for result in content["results"]:
-        reason = f" ({result['reason']})" if result.get("reason") else ""
-        lines.append(f"{result['model']} {result['property']}: {result['verdict']}{reason}")
-    for added in content["additions"]:
-        lines.append(_line(added))
-    return "\n".join(map(_printable, [*lines, *content["flags"]]))
+    report, results = _read(path)
+    lines = [f"digest {report.digest}", f"sealed {report.sealed} by {report.seal_key}"]
+    # `verify_dossier` saw that results.json holds the results of the statements, in their order.
+    for result, content in zip(report.results, results, strict=True):
+        reason = f" ({quoted(content['reason'])})" if content.get("reason") else ""
+        lines.append(f"{result.model} {result.property}: {verdict_text(result)}{reason}")
+    lines += [_line(added) for added in report.additions]
+    return "\n".join(map(one_line, [*lines, *report.flags]))
 
 
-def _printable(line: str) -> str:
-    """One line on a terminal: whoever signs may write what he likes, but not lines or colours of ours."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in line)
+def _read(path: Path) -> tuple[Report, list[Content]]:
+    """The report on a dossier's integrity, and the contents of its results.json."""
+    container = open_container(path)
+    own = sha256(generate()).hexdigest()
+    report = verify_dossier(container, levels={"integrity"}, trust={}, own_sha256=own)
+    results: list[Content] = []
+    if report.kind == "certification":
+        results = json.loads(container.read("results.json", LARGEST_RESULTS))["results"]
+    return report, results
 
 
-def _line(added: Content) -> str:
-    if added["role"] is None:
-        return f"attached {added['time']}: {added['path']} by {added['key']}"
-    who = ", ".join(text for text in (added["name"], added["organisation"]) if text)
-    declared = f"declared {who}" if who else "nobody declared"
-    said = f": {added['statement']}" if added["statement"] else ""
-    return f"signed {added['time']} as {added['role']} ({added['independence']}, {declared}){said}"
+def _told(addition: Addition) -> Content:
+    told: Content = {
+        name: getattr(addition, name) for name in ("sequence", "time", "action", "path", "key", "role")
+    }
+    if addition.signature is not None:
+        told |= asdict(addition.signature)
+        told["independence"] = "same key as the seal" if addition.seals else "different key"
+        told["same_key"] = list(addition.same_key)
+        told["same_organisation"] = list(addition.same_organisation)
+    return told
+
+
+def _line(added: Addition) -> str:
+    said = added.signature
+    if said is None:
+        return f"attached {added.time}: {added.path} by {added.key}"
+    name = "no declared name" if said.name is None else f"declared name {quoted(said.name)}"
+    statement = f": {quoted(said.statement)}" if said.statement else ""
+    return f"signed {added.time} as {added.role} ({independence_text(added)}, {name}){statement}"

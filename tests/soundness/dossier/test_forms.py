@@ -157,7 +157,8 @@ def test_what_a_signer_says_forges_no_line(attacked: Callable[[], Copy], real: R
     ended = verified(real, copy.root, "--level", "integrity")
     assert ended.returncode == 0
     lines = ended.stdout.splitlines()
-    assert [line.partition(":")[0] for line in lines] == ["integrity", "sealed", "later"]
+    kinds = ["integrity", "digest", "sealed", "later", "result", "result", "result", "note"]
+    assert [line.partition(":")[0] for line in lines] == kinds
     assert all(sign.isprintable() for line in lines for sign in line)
 
 

@@ -15,13 +15,17 @@ from typing import Any
 
 import pytest
 
+from hybrid_ai.audit import additions
 from hybrid_ai.audit.additions import open_dossier, portable_name
 from hybrid_ai.audit.drafts import LogState, completed, draft_attachment, draft_signature, signed
 from hybrid_ai.audit.errors import AuditError
+from hybrid_ai.audit.keys import PublicKey
 from hybrid_ai.audit.log_file import LogFile
 from hybrid_ai.audit.sealing import is_sealed, seal
 from hybrid_ai.audit.trace import Trace
 from hybrid_ai.audit.verification.rejected import Refused
+from hybrid_ai.audit.verification.sealing import ENTRIES
+from tests.audit_builder import make_key
 from tests.certified import OTHER, RUN, SIGNER, entries, snapshot, verified
 
 
@@ -202,6 +206,168 @@ def test_a_disk_without_room_leaves_the_dossier_as_it_was(
             attach(root)
     assert snapshot(root) == before
     verified(root)
+
+
+def interrupted(root: Path) -> Path:
+    """A dossier whose newest addition has its entry, and all of its files in `pending`."""
+
+    def stop(*_: object) -> None:
+        raise Crash
+
+    sealed(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(additions, "_move_pending", stop)
+        with pytest.raises(Crash):
+            attach(root)
+    assert (root / "pending/attachments/0001/b.txt").exists()
+    return root
+
+
+NOTE = "pending/trace/checkpoints/000000000003.note"
+
+
+def test_an_entry_that_cannot_be_taken_back_keeps_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = sealed(tmp_path / "d")
+    inner = os.fsync
+
+    def broken(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    def fsync(descriptor: int) -> None:
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith(ENTRIES):
+            broken()
+        inner(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        patch.setattr(os, "ftruncate", broken)
+        with pytest.raises(AuditError, match="cannot be written: Input/output error"):
+            attach(root)
+    assert len(entries(root)) == 3 and (root / NOTE).exists()
+    reopen(root)
+    assert [added.path for added in verified(root).additions] == ["attachments/0001/b.txt"]
+
+
+def test_nothing_is_moved_through_a_link(tmp_path: Path) -> None:
+    root, victim = interrupted(tmp_path / "d"), tmp_path / "victim"
+    victim.mkdir()
+    (victim / "config").write_bytes(b"precious")
+    (root / "x").symlink_to(victim)
+    (root / "pending/x").mkdir()
+    (root / "pending/x/config").write_bytes(b"evil")
+    before = snapshot(root)
+    with pytest.raises(Refused, match="x: is a link"):
+        reopen(root)
+    assert snapshot(root) == before and (victim / "config").read_bytes() == b"precious"
+
+
+def test_a_link_put_there_at_the_last_moment_is_not_followed(tmp_path: Path) -> None:
+    root, victim = interrupted(tmp_path / "d"), tmp_path / "victim"
+    (victim / "0001").mkdir(parents=True)
+    (root / "attachments").symlink_to(victim)
+    with pytest.raises(OSError, match="attachments"):
+        additions._move_pending(root, ["attachments/0001/b.txt"])
+    assert snapshot(victim) == {"0001": None} and (root / "pending/attachments/0001/b.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["README.md", "dossier.json", "keys/a.pem", "attachments/0002/b.txt"])
+def test_only_what_the_last_entry_names_is_moved(tmp_path: Path, name: str) -> None:
+    root = interrupted(tmp_path / "d")
+    (root / "pending" / name).parent.mkdir(exist_ok=True, parents=True)
+    (root / "pending" / name).write_bytes(b"evil")
+    before = snapshot(root)
+    with pytest.raises(AuditError, match=f"pending/{name}: the log's last entry does not name it"):
+        reopen(root)
+    assert snapshot(root) == before
+    (root / "pending" / name).unlink()
+    reopen(root)
+    verified(root)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("unsigned", "signature"),
+        ("by another key", "must be signed by the key"),
+        ("another key", "holds the key"),
+        ("no key", "is missing"),
+    ],
+)
+def test_a_pending_addition_is_signed_by_the_key_of_its_entry(tmp_path: Path, change: str, said: str) -> None:
+    root = interrupted(tmp_path / "d")
+    note, key = root / NOTE, root / f"pending/keys/{OTHER.key_id}.pem"
+    text, _, signature = note.read_text().rpartition("\n\n")
+    if change == "unsigned":
+        middle = len(signature) // 2
+        flipped = "A" if signature[middle] != "A" else "B"
+        note.write_text(f"{text}\n\n{signature[:middle]}{flipped}{signature[middle + 1 :]}")
+    elif change == "by another key":
+        third = (root / "trace/checkpoints/000000000002.note").read_text().rpartition("\n\n")[2]
+        note.write_text(f"{text}\n\n{third}")
+    elif change == "another key":
+        key.write_bytes(PublicKey(make_key(13).public).pem)
+    else:
+        key.unlink()
+    before = snapshot(root)
+    with pytest.raises(Refused, match=said):
+        reopen(root)
+    assert snapshot(root) == before
+
+
+def test_a_torn_line_is_cut_off_a_log_of_ours_alone(tmp_path: Path) -> None:
+    root = sealed(tmp_path / "d")
+    log = root / ENTRIES
+    whole, torn = log.read_bytes(), b'{"action":"dos'
+    first, second, _ = whole.split(b"\n")
+    damaged = b"\n".join([first, b"mine", second, torn])
+    log.write_bytes(damaged)
+    with pytest.raises(Refused, match=r"entries\.jsonl: entry 1"):
+        reopen(root)
+    assert log.read_bytes() == damaged
+    log.write_bytes(whole + torn)
+    reopen(root)
+    assert log.read_bytes() == whole
+    verified(root)
+
+
+@pytest.mark.parametrize("link", ["trace", ENTRIES])
+def test_a_log_elsewhere_is_not_written(tmp_path: Path, link: str) -> None:
+    root, elsewhere = sealed(tmp_path / "d"), tmp_path / "elsewhere"
+    (root / link).rename(elsewhere)
+    (root / link).symlink_to(elsewhere)
+    log = elsewhere if link == ENTRIES else elsewhere / "entries.jsonl"
+    log.write_bytes(log.read_bytes() + b"{torn")
+    before = log.read_bytes()
+    with pytest.raises(Refused, match=f"{link}: is a link"):
+        reopen(root)
+    assert log.read_bytes() == before
+
+
+def test_what_would_make_a_dossier_too_large_is_not_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = sealed(tmp_path / "d")
+    before = snapshot(root)
+    files = [data for data in before.values() if data is not None]
+    for limit, most, said in (
+        ("FILES_LIMIT", len(files) + 2, "would have more than 7 files: attach one archive"),
+        ("TOTAL_SIZE_LIMIT", sum(map(len, files)) + 100, "bytes: attach less"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(additions, limit, most)
+            with pytest.raises(AuditError, match=said):
+                attach(root)
+        assert snapshot(root) == before
+    monkeypatch.setattr(additions, "FILES_LIMIT", len(files) + 3)  # the file, the checkpoint, the key
+    attach(root)
+    after = [data for data in snapshot(root).values() if data is not None]
+    assert len(after) == len(files) + 3
+    shutil.rmtree(root)
+    sealed(root)
+    monkeypatch.setattr(additions, "TOTAL_SIZE_LIMIT", sum(map(len, after)))
+    attach(root)
 
 
 def test_a_draft_of_an_older_state_is_refused(tmp_path: Path) -> None:

@@ -10,8 +10,13 @@ from typing import Any
 
 import pytest
 
+from hybrid_ai.audit.verification import dossier as dossier_module
+from hybrid_ai.audit.verification import evidence as module
 from hybrid_ai.audit.verification.canonical import encode
+from hybrid_ai.audit.verification.container import Container
+from hybrid_ai.audit.verification.evidence import read_claims
 from hybrid_ai.audit.verification.rejected import Refused
+from hybrid_ai.audit.verification.signing import read_signed
 from tests.audit_builder import (
     AUTHOR,
     REVIEWER,
@@ -65,6 +70,12 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "an entry as text": (lambda fields: fields.update(entry="1"), "before the seal"),
     "an entry that says otherwise": (lambda fields: fields.update(entry=2), "does not say proved"),
     "no parameters": (lambda fields: fields.pop("parameters"), "lacks parameters"),
+    "a reason that is no text": (lambda fields: fields.update(reason=["a"]), "reason: must be a string"),
+    "reasons as a list": (lambda fields: fields.update(reasons=["a"]), "reasons: must be an object"),
+    "a reason by arithmetic that is no text": (
+        lambda fields: fields.update(reasons={"real": 1}),
+        "reasons: 'real': must be a string",
+    ),
     "parameters without a seed": (lambda fields: fields["parameters"].pop("seed"), "lacks 'seed'"),
 }
 
@@ -80,6 +91,43 @@ def test_results_that_contradict(name: str, tmp_path: Path) -> None:
     with pytest.raises(Refused, match=reason) as caught:
         verified(writer.finish(), tmp_path)
     assert caught.value.level == "integrity"
+
+
+PARAMETERS: dict[str, tuple[list[object], list[object]]] = {
+    "arithmetic": ([None, "real", "float32", "both"], ["exact", "", 1, ["real"]]),
+    "timeout": ([0.5, 1, 1e8], [0, -1, 1.5e8, True, "600", None]),
+    "memory": ([1, 2**40], [0, -1, 1.5, True, "1", None]),
+    "threads": ([None, 1], [0, 1.5, True, "1"]),
+    "seed": ([0, 7], [-1, 0.5, False, "0", None]),
+    "allow_vacuous": ([True, False], [0, 1, None, "no"]),
+}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameters(name: str, tmp_path: Path) -> None:
+    good, bad = PARAMETERS[name]
+    writer = Writer()
+    for number, value in enumerate(good):
+        source = made_up_source(number=number)
+        writer.result(source, change=lambda fields, value=value: fields["parameters"].update({name: value}))
+    writer.seal()
+    assert verified(writer.finish(), tmp_path / "good").established
+    for number, value in enumerate(bad):
+        writer = Writer()
+        writer.result(
+            made_up_source(), change=lambda fields, value=value: fields["parameters"].update({name: value})
+        )
+        writer.seal()
+        with pytest.raises(Refused, match=f"parameters: {name}: is of another type or out of its range"):
+            verified(writer.finish(), tmp_path / str(number))
+
+
+def test_reasons_are_texts(tmp_path: Path) -> None:
+    writer = Writer()
+    said = {"reason": "out of time", "reasons": {"real": "out of time", "float32": ""}}
+    writer.result(made_up_source("unknown"), change=lambda fields: fields.update(said))
+    writer.seal()
+    assert verified(writer.finish(), tmp_path).established
 
 
 @pytest.mark.parametrize("verdict", ["proved", "refuted"])
@@ -212,15 +260,20 @@ def test_statements_of_another_type(tmp_path: Path) -> None:
 
 
 def test_results_json_says_what_the_statements_say(tmp_path: Path) -> None:
-    for change in ("proved", "order", "spaces", "missing"):
+    for change in ("proved", "order", "spaces", "less", "more", "after", "empty", "missing"):
         writer = made_up_writer()
         predicates = json.loads(json.dumps(writer.predicates))
         if change == "proved":
             predicates[2]["verdict"] = "proved"
         elif change == "order":
             predicates.reverse()
+        elif change == "less":
+            predicates.pop()
+        elif change == "more":
+            predicates.append(predicates[0])
         content = {"format": "hybrid-ai-results", "version": 1, "results": predicates}
         data = json.dumps(content).encode() if change == "spaces" else encode(content)
+        data = {"after": data + b"\n", "empty": b""}.get(change, data)
         writer.files["results.json"] = data
         if change == "missing":
             writer.seal(change=lambda fields: fields["files"].pop())
@@ -229,6 +282,92 @@ def test_results_json_says_what_the_statements_say(tmp_path: Path) -> None:
             writer.seal()
         with pytest.raises(Refused, match=r"results\.json"):
             verified(writer.finish(), tmp_path / change)
+
+
+def test_no_results_at_all(tmp_path: Path) -> None:
+    writer = Writer()
+    writer.files["README.md"] = b""
+    writer.seal()
+    assert verified(writer.finish(), tmp_path).established
+    writer = Writer()
+    writer.files["results.json"] = encode({"format": "hybrid-ai-results", "version": 1, "results": [{}]})
+    writer.seal()
+    with pytest.raises(Refused, match=r"results\.json: does not hold exactly"):
+        verified(writer.finish(), tmp_path / "one")
+
+
+def test_statements_are_not_read_that_results_json_cannot_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small when packed: statements that compress well, and a `results.json` that does not hold them."""
+    writer = Writer()
+    for number in range(12):
+        more = lambda fields: fields.update(more=[0] * 50_000)  # noqa: E731
+        writer.result(made_up_source(number=number), change=more)
+    whole = encode({"format": "hybrid-ai-results", "version": 1, "results": writer.predicates})
+    read: list[str] = []
+
+    def counted(container: Container, path: str, *arguments: Any, **options: Any) -> Any:
+        read.append(path)
+        return read_signed(container, path, *arguments, **options)
+
+    monkeypatch.setattr(module, "read_signed", counted)
+    writer.files["results.json"] = b"{}"
+    writer.seal()
+    with pytest.raises(Refused, match=r"results\.json: is too small to hold the results"):
+        verified(writer.finish(), tmp_path / "small")
+    assert read == []
+    writer.files["results.json"] = whole[:300] + b"0" * (len(whole) - 300)
+    writer.entries.pop()
+    writer.signers.clear()
+    writer.seal(change=without_manifest)
+    with pytest.raises(Refused, match=r"results\.json: does not hold exactly"):
+        verified(writer.finish(), tmp_path / "other")
+    assert read == ["evidence/0001.dsse.json"]  # at the first difference nothing more is read
+
+
+def without_manifest(fields: dict[str, Any]) -> None:
+    """The files of the second seal, without the manifest of the first."""
+    fields["files"] = [file for file in fields["files"] if file["path"] != "dossier.json"]
+
+
+def test_results_json_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RESULTS_LIMIT", 100)
+    writer = made_up_writer()
+    writer.seal()
+    with pytest.raises(Refused, match=r"results\.json: has [0-9]+ bytes; at most 100 are read"):
+        verified(writer.finish(), tmp_path)
+
+
+@pytest.mark.parametrize("path", ["0001.dsse.json", "0001.certificate", "0002.counterexample.json"])
+def test_files_that_change_while_they_are_verified(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After its SHA-256 was compared, another file, well signed too, takes the place."""
+    other = Writer()
+    for number, verdict in enumerate(("proved", "refuted", "unknown")):
+        source = made_up_source(verdict, number)
+        evidence = None if source.evidence is None else source.evidence + b" "
+        change = lambda fields: fields.update(reason="another")  # noqa: E731
+        other.result(Source(source.model, source.property, evidence, source.result), change=change)
+
+    def changed(*arguments: Any) -> Any:
+        target = tmp_path / "dossier/evidence" / path
+        data = other.files[f"evidence/{path}"]
+        target.write_bytes(data[: target.stat().st_size].ljust(target.stat().st_size))
+        return read_claims(*arguments)
+
+    writer = made_up_writer()
+    writer.seal()
+    monkeypatch.setattr(dossier_module, "read_claims", changed)
+    if path.endswith("certificate"):  # of the same size, so it must differ elsewhere
+        other.files["evidence/0001.certificate"] = (other.files["evidence/0001.certificate"])[:75] + b"tail"
+    if path.endswith("counterexample.json"):
+        size = len(writer.files["evidence/0002.counterexample.json"])
+        content = json.loads(writer.files["evidence/0002.counterexample.json"])
+        other.files["evidence/0002.counterexample.json"] = json.dumps(content).encode().ljust(size)
+    with pytest.raises(Refused, match=f"{path}: changed while it was verified"):
+        verified(writer.finish(), tmp_path)
 
 
 def test_results_of_another_signer(tmp_path: Path) -> None:
@@ -255,7 +394,7 @@ def test_results_that_are_nested_too_deep(tmp_path: Path) -> None:
     for _ in range(62):
         deep = [deep]
     writer = Writer()
-    writer.result(made_up_source(), change=lambda fields: fields.update(reason=deep))
+    writer.result(made_up_source(), change=lambda fields: fields.update(more=deep))
     writer.files["results.json"] = b"{}"
     writer.seal()
     with pytest.raises(Refused, match=r"results\.json: cannot hold the results of the statements: nested"):

@@ -51,7 +51,12 @@ def run(folder: Path, *arguments: str, **options: Any) -> int:
         ("d --trust author.pem", 20),
         ("d --trust stranger.pem", 30),
         ("d --level integrity", 0),
-        ("d --level integrity proof", 0),
+        ("--level integrity d", 0),
+        ("d --trust author.pem --trust both.pem", 0),
+        ("d --trust author.pem --trust absent.pem", 2),
+        ("d --trust both.pem --sealed-by author.pem", 0),
+        ("d --trust both.pem --sealed-by stranger.pem", 30),
+        ("d --level integrity --sealed-by author.pem", 2),
         ("d --level integrity --level proof --engine exact --budget 60", 0),
         ("d --level authenticity", 20),
         ("absent", 2),
@@ -74,7 +79,16 @@ def test_exit_status(arguments: str, status: int, folder: Path, capsys: pytest.C
 
 
 @pytest.mark.parametrize(
-    "arguments", ["", "d --level all", "d --engine slow", "d e", "d --budget x", "d --trus both.pem"]
+    "arguments",
+    [
+        "",
+        "d --level all",
+        "d --level integrity proof",
+        "d --engine slow",
+        "d e",
+        "d --budget x",
+        "d --trus both.pem",
+    ],
 )
 def test_bad_usage(arguments: str, folder: Path) -> None:
     with pytest.raises(SystemExit) as caught:
@@ -88,12 +102,20 @@ def test_the_report_for_people(folder: Path, capsys: pytest.CaptureFixture[str])
     assert lines[0].startswith("integrity: established: ")
     assert lines[1].startswith("authenticity: not established: later entries by keys that are not pinned")
     assert lines[2] == "proof: established: 2 of 2 re-proved, 1 not re-evaluated in float32, 1 unknown"
-    assert lines[3].startswith("sealed: ") and lines[3].endswith(f"by {AUTHOR.name} (pinned)")
-    assert lines[5].endswith(
-        f"{REVIEWER.name} (not pinned) as reviewer; declared: name R., organisation Example; says: seen"
+    assert lines[3].startswith("digest: ")
+    assert lines[4].startswith("sealed: ") and lines[4].endswith(f"by {AUTHOR.name} (pinned)")
+    assert lines[6].endswith(
+        f"{REVIEWER.name} (not pinned) as reviewer; different key, declared organisation "
+        '"Example", which no other signer declares; declared name "R."; says: "seen"'
     )
-    assert lines[6].startswith("not re-evaluated: evidence/0002.dsse.json")
-    assert len(lines) == 7
+    assert [line.rpartition(": ")[2] for line in lines[7:10]] == [
+        "proved in real and float32",
+        "refuted in real and float32",
+        "unknown",
+    ]
+    assert lines[10].startswith("note: ")
+    assert lines[11].startswith("not re-evaluated: evidence/0002.dsse.json")
+    assert len(lines) == 12
 
 
 def test_the_report_for_programs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,7 +139,7 @@ def test_texts_of_signers_forge_no_lines(tmp_path: Path, capsys: pytest.CaptureF
     write_folder(writer.finish(), tmp_path / "d")
     run(tmp_path, "d", "--level", "integrity")
     output = capsys.readouterr().out
-    assert "fine\\nproof: established" in output and "\\x1b[2J" in output and "\\u202eevil" in output
+    assert "fine\\nproof: established" in output and "\\u001b[2J" in output and "\\u202eevil" in output
     assert "\x1b" not in output and "\u202e" not in output
 
 

@@ -50,7 +50,7 @@ def test_everything_that_an_entry_can_hold() -> None:
         1, inputs=[named, named], outputs=[named], parameters={"a": [1, {}]}, versions={"numpy": "2"},
         verdict="proved", actor="somebody", host="somewhere",
     )  # fmt: skip
-    signed = entry(3, action="dossier/sign", parameters={"a": [1, {}]})
+    signed = entry(3, action="dossier/sign", parameters={"a": "b", "c": 1})
     log = read_log(joined(OPENING, full, entry(2, inputs=[]), signed), "log")
     assert (log.identifier, log.origin) == (LOG, f"hybrid-ai.log/{LOG}")
     assert [item.sequence for item in log.entries] == [0, 1, 2, 3]
@@ -58,7 +58,7 @@ def test_everything_that_an_entry_can_hold() -> None:
     assert (found.time, found.run, found.action, found.verdict) == (TIME, RUN, "step", "proved")
     assert found.inputs == (NamedDigest("models/ä", HASH),) * 2
     assert found.outputs == (NamedDigest("models/ä", HASH),)
-    assert (found.parameters, log.entries[3].parameters) == ({}, {"a": [1, {}]})
+    assert (found.parameters, log.entries[3].parameters) == ({}, {"a": "b", "c": 1})
     assert (log.entries[2].inputs, log.entries[2].parameters, log.entries[2].verdict) == ((), {}, None)
 
 
@@ -172,9 +172,39 @@ def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ENTRIES_LIMIT", 2)
     with pytest.raises(Refused, match="more than 2 entries"):
         read_log(GOOD, "log")
+    monkeypatch.setattr(module, "ENTRIES_LIMIT", 3)
+    monkeypatch.setattr(module, "ENTRIES_SIZE_LIMIT", len(GOOD))
+    assert len(read_log(GOOD, "log").entries) == 3
+    monkeypatch.setattr(module, "ENTRIES_SIZE_LIMIT", len(GOOD) - 1)
+    with pytest.raises(Refused, match=f"has more than {len(GOOD) - 1} bytes"):
+        read_log(GOOD, "log")
     monkeypatch.setattr(module, "LINE_LIMIT", 100)
     with pytest.raises(Refused, match="entry 0: has more than 100 bytes"):
         read_log(GOOD, "log")
+
+
+@pytest.mark.parametrize("part", ["inputs", "outputs"])
+def test_files_of_an_entry(part: str) -> None:
+    named = [{"name": "a", "sha256": HASH}] * 10_001
+    assert (
+        len(getattr(read_log(joined(OPENING, entry(1, **{part: named[1:]})), "log").entries[1], part))
+        == 10_000
+    )
+    with pytest.raises(Refused, match=f"entry 1: {part}: has 10001 files; at most 10000"):
+        read_log(joined(OPENING, entry(1, **{part: named})), "log")
+
+
+@pytest.mark.parametrize("action", ["log/open", "dossier/seal", "dossier/attach", "dossier/sign"])
+@pytest.mark.parametrize("parameters", [{"a": []}, {"a": {}}, {"a": None}, {str(n): n for n in range(9)}])
+def test_parameters_that_would_be_kept(action: str, parameters: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match="entry 1: parameters: must be at most 8 texts and numbers"):
+        read_log(joined(OPENING, entry(1, action=action, parameters=parameters)), "log")
+
+
+@pytest.mark.parametrize("action", ["log/note", "dossier/step", "dossier/sealed", "step"])
+def test_other_parameters_are_forgotten(action: str) -> None:
+    log = read_log(joined(OPENING, entry(1, action=action, parameters={"a": [[]] * 100})), "log")
+    assert log.entries[1].parameters == {}
 
 
 def test_reading_takes_time_in_proportion() -> None:

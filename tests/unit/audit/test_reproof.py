@@ -30,8 +30,6 @@ def proof(writer: Writer, folder: Path, how: Reprover) -> Report:
 @pytest.mark.parametrize(
     ("by_kind", "reason"),
     [
-        ({"certificate": {"status": "malformed", "reason": "no"}}, "malformed: no"),
-        ({"certificate": {"status": "unsupported", "reason": "no"}}, "unsupported: no"),
         (
             {"certificate": {"status": "rejected", "rule": "r", "where": "w", "reason": "no"}},
             "rejected: r: w: no",
@@ -73,6 +71,44 @@ def test_a_checker_that_fails_has_judged_nothing(tmp_path: Path) -> None:
     report = proof(sealed_writer(), tmp_path, reprover(failed))
     assert not report.established and report.proof is not None
     assert report.proof.not_reproved == (("evidence/0001.dsse.json", "the checker failed: MemoryError"),)
+
+
+@pytest.mark.parametrize("kind", ["certificate", "counterexample"])
+@pytest.mark.parametrize("status", ["malformed", "unsupported"])
+def test_a_checker_that_cannot_read_has_judged_nothing(status: str, kind: str, tmp_path: Path) -> None:
+    answer = {"status": status, "rule": "request", "where": "request", "reason": "more than 2^30 bytes"}
+    report = proof(sealed_writer(), tmp_path, reprover(pretender({kind: answer})))
+    assert not report.established and report.proof is not None
+    where = {"certificate": "evidence/0001.dsse.json", "counterexample": "evidence/0002.dsse.json"}[kind]
+    reason = f"the checker says {status}: request: request: more than 2^30 bytes"
+    assert report.proof.not_reproved == ((where, reason),)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "ModuleNotFoundError: No module named 'numpy'",
+        "ImportError: libopenblas.so.0: cannot open shared object file",
+        "RuntimeError: NumPy was built with baseline optimizations: (X86_V2)",
+    ],
+)
+def test_exact_judges_where_fast_cannot_start(reason: str, tmp_path: Path) -> None:
+    told: list[str] = []
+    broken = pretender({}, {"fast": {"status": "failed", "reason": reason}})
+    report = proof(sealed_writer(), tmp_path, Reprover(broken, "fast", None, told.append))
+    assert report.established and report.proof is not None
+    assert (len(report.proof.reproved), report.proof.fallback) == (2, reason)
+    assert [line for line in told if reason in line] == [
+        f"proof: exact judges, as fast cannot start: {reason}"
+    ]
+    well = proof(sealed_writer(), tmp_path, reprover())
+    assert well.proof is not None and well.proof.fallback is None
+
+
+def test_what_exact_then_rejects_is_refused(tmp_path: Path) -> None:
+    answers = {"fast": {"status": "failed", "reason": "ImportError: numpy"}, "exact": {"status": "rejected"}}
+    with pytest.raises(Refused, match="the checker says rejected"):
+        proof(sealed_writer(), tmp_path, reprover(pretender({}, answers)))
 
 
 def test_exact_is_not_asked_where_fast_accepts(tmp_path: Path) -> None:
@@ -122,7 +158,7 @@ def test_float32_alone_is_listed(tmp_path: Path) -> None:
     writer.seal()
     how = reprover(pretender({"counterexample": {"status": "not_reevaluated"}}))
     report = proof(writer, tmp_path, how)
-    assert report.established and report.proof is not None
+    assert report.proof is not None
     assert (report.proof.reproved, report.proof.not_reevaluated) == ((), ("evidence/0001.dsse.json",))
     with pytest.raises(Refused, match="is not in float32 alone"):
         proof(writer, tmp_path, reprover())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hybrid_ai.audit.errors import AuditError
-from hybrid_ai.audit.sealing import files_to_seal, is_sealed, seal
+from hybrid_ai.audit.sealing import files_to_seal, is_begun_certification, is_sealed, seal
 from hybrid_ai.audit.trace import Trace
 from tests.audit_builder import sha256
 from tests.certified import OTHER, RUN, SIGNER, entries, snapshot, verified
@@ -58,6 +58,19 @@ def test_only_a_sealing_entry_is_a_seal(root: Path) -> None:
     seal(root, "folder", SIGNER, RUN)
     assert is_sealed((root / "trace/entries.jsonl").read_bytes().splitlines())
     verified(root)
+
+
+def test_a_certification_is_begun_until_it_is_sealed(root: Path) -> None:
+    def lines() -> list[bytes]:
+        return (root / "trace/entries.jsonl").read_bytes().splitlines()
+
+    logged(root)
+    assert not is_begun_certification([]) and not is_begun_certification(lines())
+    with Trace(root / "trace/entries.jsonl") as trace:
+        trace.append("certify/start")
+    assert is_begun_certification(lines())
+    seal(root, "certification", SIGNER, RUN)
+    assert not is_begun_certification(lines())
 
 
 def test_the_order_is_that_of_paths(root: Path) -> None:

@@ -7,13 +7,10 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from hybrid_ai.audit.errors import AuditError
 from hybrid_ai.pipeline import certification
 from hybrid_ai.pipeline.certification import certify
 from hybrid_ai.pipeline.errors import BadInput, CheckerFailure
@@ -170,11 +167,11 @@ def test_a_run_cut_off_anywhere_ends_in_one_sealed_dossier(
         calls = [0]
 
         def limited(inner: object, calls: list[int] = calls, step: int = step) -> object:
-            def call(*arguments: object) -> object:
+            def call(*arguments: object, **options: object) -> object:
                 calls[0] += 1
                 if calls[0] > step:
                     raise Crash
-                return inner(*arguments)  # type: ignore[operator]
+                return inner(*arguments, **options)  # type: ignore[operator]
 
             return call
 
@@ -397,137 +394,9 @@ def test_two_processes_at_once_are_one_too_many(tmp_path: Path, stub: Stub) -> N
     verified(tmp_path / "d", SIGNER)
 
 
-def test_a_folder_renamed_while_it_was_opened_is_not_written(
-    tmp_path: Path, stub: Stub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    inner = fcntl.flock
-
-    def flock(descriptor: int, operation: int) -> None:
-        if operation & fcntl.LOCK_NB:  # the other process ends just now
-            (tmp_path / "d.partial").rename(tmp_path / "other")
-        inner(descriptor, operation)
-
-    monkeypatch.setattr(fcntl, "flock", flock)
-    with pytest.raises(BadInput, match="another process writes it"):
-        run(tmp_path / "d")
-    assert not list((tmp_path / "other").iterdir()) and stub.done == []
-
-
-def test_nothing_is_begun_for_what_cannot_be_done(tmp_path: Path, stub: Stub) -> None:
-    malformed = tmp_path / "bad.vnnlib"
-    malformed.write_text("(assert (<= X_0 0.1)")
-    case = Case(BRAKING, LIMIT, 60.0)
-    there, link = tmp_path / "there", tmp_path / "link"
-    there.mkdir()
-    link.symlink_to(tmp_path / "nowhere")
-    for request, output, said in (
-        (demo_request(), there, "is there already: name another folder"),
-        (demo_request(), link, "is there already: name another folder"),
-        (demo_request(jobs=0), tmp_path / "d", "0 jobs: give at least 1"),
-        (demo_request(cases=[]), tmp_path / "d", "0 verifications: give at least 1"),
-        (demo_request(cases=[case] * 10_000), tmp_path / "d", "10000 verifications: .* at most 9999"),
-        (demo_request(cases=[case, Case(BRAKING, malformed, 1.0)]), tmp_path / "d", r"bad\.vnnlib"),
-        (demo_request(cases=[Case(BRAKING, tmp_path / "none", 1.0)]), tmp_path / "d", "No such file"),
-    ):
-        with pytest.raises(BadInput, match=said):
-            certify(request, output, SIGNER, QUIET, ignore)
-    assert {path.name for path in tmp_path.iterdir()} == {"bad.vnnlib", "there", "link"} and not stub.done
-
-
-def test_equal_names_of_different_files_are_told_apart(tmp_path: Path, stub: Stub) -> None:
-    cases = []
-    for folder, name in zip("abc", PROPERTIES, strict=True):
-        (tmp_path / folder).mkdir()
-        shutil.copy(BRAKING, tmp_path / folder / "model 1.onnx")
-        target = tmp_path / folder / ("P.vnnlib" if folder == "b" else "p.vnnlib")
-        shutil.copy(DEMO / f"{name}.vnnlib", target)
-        cases.append(Case(tmp_path / folder / "model 1.onnx", target, 60.0))
-    root = run(tmp_path / "d", request=demo_request(cases=cases))
-    found = [(result["model"], result["property"]) for result in results_of(root)]
-    names = ("p.vnnlib", "2-P.vnnlib", "3-p.vnnlib")
-    assert found == [("models/model_1.onnx", f"properties/{name}") for name in names]
-    verified(root, SIGNER)
-
-
-def test_equal_files_are_there_once(tmp_path: Path, stub: Stub) -> None:
-    case = demo_request().cases[0]
-    shutil.copy(LIMIT, tmp_path / "other.vnnlib")
-    cases = [case, case, Case(BRAKING, tmp_path / "other.vnnlib", 60.0)]
-    root = run(tmp_path / "d", request=demo_request(cases=cases))
-    assert [path.name for path in (root / "properties").iterdir()] == ["braking_limit.vnnlib"]
-    assert len(results_of(root)) == 3
-    verified(root, SIGNER)
-
-
-def test_a_file_that_changes_meanwhile_is_refused(
-    tmp_path: Path, stub: Stub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = tmp_path / "p.vnnlib"
-    shutil.copy(LIMIT, source)
-    inner = certification._locked
-
-    def locked(staging: Path) -> object:
-        shutil.copy(DEMO / "braking_envelope.vnnlib", source)
-        return inner(staging)
-
-    monkeypatch.setattr(certification, "_locked", locked)
-    with pytest.raises(BadInput, match=r"p\.vnnlib: was changed while it was read"):
-        run(tmp_path / "d", request=demo_request(cases=[Case(BRAKING, source, 60.0)]))
-    assert stub.done == []
-
-
-def test_the_final_name_taken_meanwhile_keeps_all(
-    tmp_path: Path, stub: Stub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def taken(result: Content, resumed: bool) -> None:
-        (tmp_path / "d").mkdir(exist_ok=True)
-        (tmp_path / "d/file").write_bytes(b"")
-
-    with pytest.raises(BadInput, match=r"cannot be written: .*; all is in .*d\.partial"):
-        certify(demo_request(), tmp_path / "d", SIGNER, QUIET, taken)
-    verified(tmp_path / "d.partial", SIGNER)
-    shutil.rmtree(tmp_path / "d")
-    run(tmp_path / "d")
-    assert stub.done == [1, 2, 3]
-
-
-def test_names_that_are_ours_cannot_come_in(tmp_path: Path, stub: Stub) -> None:
-    (tmp_path / "d.partial").mkdir()
-    (tmp_path / "d.partial/Keys").write_bytes(b"")
-    with pytest.raises(AuditError, match="a dossier needs the name keys"):
-        run(tmp_path / "d")
-    assert not (tmp_path / "d").exists()
-
-
-KILLED = """
-import sys
-from pathlib import Path
-from hybrid_ai.pipeline import certification
-from hybrid_ai.pipeline.certification import certify
-from tests.certified import QUIET, SIGNER, demo_request
-def told(result, resumed):
-    print(result["verdict"], resumed, flush=True)
-    sys.stdin.readline()
-certify(demo_request(jobs=int(sys.argv[2])), Path(sys.argv[1]), SIGNER, QUIET, told)
-"""
-ROOT = Path(__file__).resolve().parents[3]
-
-
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_a_killed_process_is_taken_up_where_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
-) -> None:
-    output = tmp_path / "d"
-    command = [sys.executable, "-c", KILLED, str(output), str(jobs)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    assert process.stdout is not None
-    (verdict, resumed), _ = process.stdout.readline().split(), process.kill()
-    process.communicate(timeout=60)
-    assert resumed == "False" and not output.exists()
-    again = Stub()
-    monkeypatch.setattr(certification, "verify_all", again)
-    told = Told()
-    run(output, told)
-    assert told[0] == (verdict, True) and len(again.done) == 2
-    assert [result["verdict"] for result in results_of(output)] == VERDICTS
-    verified(output, SIGNER)
+def interrupted(output: Path, stub: Stub, after: int) -> Path:
+    stub.stop_after = after
+    with pytest.raises(KeyboardInterrupt):
+        run(output)
+    stub.stop_after = None
+    return output.with_name(output.name + ".partial")

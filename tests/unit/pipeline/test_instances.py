@@ -110,3 +110,13 @@ def test_threads_are_shared(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     said = str(caught.value)
     assert '"--timeout", "60.0"' in said and '"--seed", "0"' in said and '"--json"' in said
     assert '"--threads", "1"' in said and "--allow-vacuous" not in said and "--arithmetic" not in said
+
+
+def test_the_passphrase_stays_with_us(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = "import os, sys; print(sorted(os.environ), file=sys.stderr); sys.exit(2)"
+    monkeypatch.setattr(instances, "COMMAND", (sys.executable, "-c", program))
+    monkeypatch.setenv("HYBRID_AI_PASSPHRASE", "secret")
+    monkeypatch.setenv("HYBRID_AI_OTHER", "x")
+    with pytest.raises(BadInput) as caught:
+        run(folder, 2, *PROPERTIES)
+    assert "HYBRID_AI_OTHER" in str(caught.value) and "PASSPHRASE" not in str(caught.value)

@@ -1,11 +1,12 @@
 """Verification of a dossier, in the order of section 6 of the format page."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import islice
 
 from hybrid_ai.audit.verification.checkpoint import Checkpoint, Note
 from hybrid_ai.audit.verification.container import Container
-from hybrid_ai.audit.verification.evidence import Claim, read_claims
+from hybrid_ai.audit.verification.evidence import ARITHMETICS, Claim, read_claims
 from hybrid_ai.audit.verification.log import Log, known_signers, read_log, require_fits
 from hybrid_ai.audit.verification.manifest import (
     MANIFEST,
@@ -31,6 +32,7 @@ from hybrid_ai.audit.verification.signing import RoleSignature, read_role_signat
 
 LEVELS: tuple[Level, ...] = ("integrity", "authenticity", "proof")
 VERIFIER = "verify.py"
+NAMED = 8  # files named in one line; the rest is counted
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,27 @@ class LevelStatus:
 
 
 @dataclass(frozen=True)
+class Result:
+    """What one result of the dossier claims.
+
+    Attributes:
+        statement: path of its statement.
+        model, property: paths.
+        verdict: "proved", "refuted" or "unknown".
+        proved, refuted: the arithmetics, of "real" and "float32", that it calls so.
+        vacuous: whether it calls the input set empty.
+    """
+
+    statement: str
+    model: str
+    property: str
+    verdict: str
+    proved: tuple[str, ...]
+    refuted: tuple[str, ...]
+    vacuous: bool
+
+
+@dataclass(frozen=True)
 class Addition:
     """What was added to a dossier after it was sealed.
 
@@ -70,6 +93,9 @@ class Addition:
         pinned: whether that key is pinned.
         role: with `dossier/sign`, else None.
         signature: what the signer declares, with `dossier/sign`, else None.
+        seals: whether that key sealed the dossier.
+        same_key: paths of the other signatures in a role by that key, at most NAMED + 1, with `dossier/sign`.
+        same_organisation: likewise of signatures by other keys that declare the same organisation.
     """
 
     sequence: int
@@ -80,6 +106,9 @@ class Addition:
     pinned: bool
     role: str | None
     signature: RoleSignature | None
+    seals: bool
+    same_key: tuple[str, ...]
+    same_organisation: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -95,6 +124,7 @@ class Report:
         seal_key: key id of its signer.
         seal_pinned: whether that key is pinned.
         levels: those that were asked for.
+        results: in the order of their files.
         additions: in the order of the log.
         flags: what a reader should know, a sentence each.
         proof: what was re-proved, when that level was asked for.
@@ -108,6 +138,7 @@ class Report:
     seal_key: str
     seal_pinned: bool
     levels: tuple[LevelStatus, ...]
+    results: tuple[Result, ...]
     additions: tuple[Addition, ...]
     flags: tuple[str, ...]
     proof: Reproof | None
@@ -127,6 +158,7 @@ class _Whole:
     sealings: tuple[Sealing, ...]
     claims: tuple[Claim, ...]
     signatures: Mapping[str, RoleSignature]
+    keys: Mapping[str, bytes]
 
 
 def verify_dossier(
@@ -135,6 +167,7 @@ def verify_dossier(
     levels: Set[Level],
     trust: Mapping[str, bytes],
     since: Since | None = None,
+    sealed_by: str | None = None,
     reprover: Reprover | None = None,
     own_sha256: str | None = None,
 ) -> Report:
@@ -145,28 +178,48 @@ def verify_dossier(
         levels: what is asked for; integrity, on which all else rests, is verified in any case.
         trust: pinned public keys, 32 bytes each, by key id; may be empty.
         since: an earlier checkpoint, or None.
+        sealed_by: id of the key that must have sealed it, pinned thereby, or None for any pinned key.
         reprover: how results are judged anew; needed for the level "proof".
         own_sha256: SHA-256 of the stand-alone verifier that this program generates or is, hexadecimal.
 
     Raises:
         Refused: at the first defect, with the level that it is of.
-        ValueError: when the level "proof" is asked for without a reprover.
+        ValueError: when the level "proof" is asked for without a reprover, or `sealed_by` without the level
+            "authenticity".
         OSError: when a file cannot be read.
 
     Sound because: each step uses only bytes that an earlier one tied to the seal (section 6).
     """
     if "proof" in levels and reprover is None:
         raise ValueError("the level proof needs a reprover")
+    if sealed_by is not None and "authenticity" not in levels:
+        raise ValueError("who sealed it is about the level authenticity")
     whole = _established_integrity(container)
     statuses = [LevelStatus("integrity", True, _counted(whole, container))] if "integrity" in levels else []
+    if sealed_by is not None:
+        trust = _with_sealer(whole, trust, sealed_by)
     if "authenticity" in levels:
-        statuses.append(_authenticity(whole, trust, since))
+        statuses.append(_authenticity(whole, trust, since, sealed_by))
     proof = None
     if "proof" in levels and reprover is not None:
         proof = reprove(container, whole.manifest, whole.claims, reprover)
         statuses.append(_proof(whole, proof))
-    seal = whole.sealings[0]
-    additions = tuple(_addition(sealing, whole, trust) for sealing in whole.sealings[1:])
+    return _report(whole, tuple(statuses), trust, own_sha256, proof)
+
+
+def _report(
+    whole: _Whole,
+    statuses: tuple[LevelStatus, ...],
+    trust: Mapping[str, bytes],
+    own_sha256: str | None,
+    proof: Reproof | None,
+) -> Report:
+    seal, signers = whole.sealings[0], _signers(whole)
+    flags = (
+        *_shared_keys(whole.sealings),
+        *_claim_flags(whole),
+        *_verifier_flags(whole.manifest, own_sha256),
+    )
     return Report(
         kind=whole.manifest.kind,
         digest=whole.manifest.digest,
@@ -175,9 +228,10 @@ def verify_dossier(
         sealed=seal.entry.time,
         seal_key=seal.key,
         seal_pinned=seal.key in trust,
-        levels=tuple(statuses),
-        additions=additions,
-        flags=(*_shared_keys(whole.sealings), *_verifier_flags(whole.manifest, own_sha256)),
+        levels=statuses,
+        results=tuple(map(_result, whole.claims)),
+        additions=tuple(_addition(sealing, whole, trust, signers) for sealing in whole.sealings[1:]),
+        flags=flags,
         proof=proof,
     )
 
@@ -204,7 +258,7 @@ def _established_integrity(container: Container) -> _Whole:
         for sealing in sealings
         if sealing.action == SIGN
     }
-    return _Whole(manifest, log, sealings, claims, signatures)
+    return _Whole(manifest, log, sealings, claims, signatures, keys)
 
 
 def _read_log(container: Container) -> Log:
@@ -244,7 +298,18 @@ def _counted(whole: _Whole, container: Container) -> str:
     return f"{len(container.names())} files, {len(whole.log.entries)} entries, {len(whole.claims)} results"
 
 
-def _authenticity(whole: _Whole, trust: Mapping[str, bytes], since: Since | None) -> LevelStatus:
+def _with_sealer(whole: _Whole, trust: Mapping[str, bytes], sealed_by: str) -> Mapping[str, bytes]:
+    """The pinned keys with the one that must have sealed; its id, a hash, pins the key in the dossier."""
+    seal = whole.sealings[0]
+    if seal.key != sealed_by:
+        reason = f"is sealed by {seal.key}, not by {sealed_by}, which must have sealed it"
+        raise Refused("authenticity", seal.entry.where, reason)
+    return {**trust, sealed_by: whole.keys[sealed_by]}
+
+
+def _authenticity(
+    whole: _Whole, trust: Mapping[str, bytes], since: Since | None, sealed_by: str | None
+) -> LevelStatus:
     """Step 7."""
     seal, *later = whole.sealings
     if since is not None:
@@ -257,14 +322,21 @@ def _authenticity(whole: _Whole, trust: Mapping[str, bytes], since: Since | None
         raise Refused("authenticity", seal.entry.where, reason)
     unpinned = [sealing for sealing in later if sealing.key not in trust]
     if unpinned:
-        named = ", ".join(f"{sealing.path} by {sealing.key}" for sealing in unpinned[:8])
-        more = f" and {len(unpinned) - 8} more" if len(unpinned) > 8 else ""
-        reason = f"later entries by keys that are not pinned: {named}{more}; pin them with --trust FILE"
+        named = _named([f"{sealing.path} by {sealing.key}" for sealing in unpinned])
+        reason = f"later entries by keys that are not pinned: {named}; pin them with --trust FILE"
         return LevelStatus("authenticity", False, reason)
     extends = "whether it is the newest state is not, without --since CHECKPOINT"
     if since is not None:
         extends = f"the log extends the checkpoint of {since.checkpoint.size} entries"
-    return LevelStatus("authenticity", True, f"sealed by the pinned key {seal.key}; {extends}")
+    sealer = f"sealed by the pinned key {seal.key}"
+    if sealed_by is None and len(trust) > 1:
+        sealer += f", any of the {len(trust)} pinned ones would do without --sealed-by KEY"
+    return LevelStatus("authenticity", True, f"{sealer}; {extends}")
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def _require_extended(log: Log, since: Since, trust: Mapping[str, bytes]) -> None:
@@ -280,16 +352,67 @@ def _require_extended(log: Log, since: Since, trust: Mapping[str, bytes]) -> Non
 def _proof(whole: _Whole, proof: Reproof) -> LevelStatus:
     if not whole.claims:
         return LevelStatus("proof", False, "there are no results in it")
-    total = len(proof.reproved) + len(proof.not_reproved)
-    parts = [f"{len(proof.reproved)} of {total} re-proved"]
+    claimed = [claim.where for claim in whole.claims if _claims_something(claim)]
+    if not claimed:
+        return LevelStatus("proof", False, f"no result claims anything, {len(whole.claims)} unknown")
+    # Counted from the claims: what nobody judged must not drop out of the sum.
+    open_ones = set(claimed) - set(proof.reproved)
+    parts = [f"{len(claimed) - len(open_ones)} of {len(claimed)} re-proved"]
     if proof.not_reevaluated:
         parts.append(f"{len(proof.not_reevaluated)} not re-evaluated in float32")
     if proof.unclaimed:
         parts.append(f"{len(proof.unclaimed)} unknown")
-    return LevelStatus("proof", not proof.not_reproved, ", ".join(parts))
+    detail = ", ".join(parts)
+    if open_ones:
+        detail += f"; neither re-proved nor re-evaluated: {len(open_ones)}"
+    if open_ones & set(proof.not_reevaluated):
+        detail += "; `hybrid-ai dossier replay` runs counterexamples in float32"
+    return LevelStatus("proof", not open_ones, detail)
 
 
-def _addition(sealing: Sealing, whole: _Whole, trust: Mapping[str, bytes]) -> Addition:
+def _claims_something(claim: Claim) -> bool:
+    return bool(claim.proved or claim.refuted)
+
+
+def _result(claim: Claim) -> Result:
+    return Result(
+        statement=claim.where,
+        model=claim.model,
+        property=claim.property,
+        verdict=claim.verdict,
+        proved=tuple(name for name in ARITHMETICS if name in claim.proved),
+        refuted=tuple(name for name in ARITHMETICS if name in claim.refuted),
+        vacuous=claim.vacuous,
+    )
+
+
+@dataclass(frozen=True)
+class _Signers:
+    """Paths of the signatures in a role, by key id; and by declared organisation, then key id."""
+
+    by_key: Mapping[str, list[str]]
+    by_organisation: Mapping[str, Mapping[str, list[str]]]
+
+
+def _signers(whole: _Whole) -> _Signers:
+    by_key: dict[str, list[str]] = {}
+    by_organisation: dict[str, dict[str, list[str]]] = {}
+    for sealing in whole.sealings:
+        if sealing.role:
+            by_key.setdefault(sealing.key, []).append(sealing.path)
+            declared = _organisation(whole.signatures[sealing.path])
+            if declared is not None:
+                by_organisation.setdefault(declared, {}).setdefault(sealing.key, []).append(sealing.path)
+    return _Signers(by_key, by_organisation)
+
+
+def _addition(sealing: Sealing, whole: _Whole, trust: Mapping[str, bytes], signers: _Signers) -> Addition:
+    said = whole.signatures.get(sealing.path)
+    declared = _organisation(said)
+    declaring = {} if declared is None else signers.by_organisation[declared]
+    signed = signers.by_key[sealing.key] if said is not None else []
+    same_key = (path for path in signed if path != sealing.path)
+    same_organisation = (path for key, paths in declaring.items() if key != sealing.key for path in paths)
     return Addition(
         sequence=sealing.entry.sequence,
         time=sealing.entry.time,
@@ -298,20 +421,49 @@ def _addition(sealing: Sealing, whole: _Whole, trust: Mapping[str, bytes]) -> Ad
         key=sealing.key,
         pinned=sealing.key in trust,
         role=sealing.role or None,
-        signature=whole.signatures.get(sealing.path),
+        signature=said,
+        seals=sealing.key == whole.sealings[0].key,
+        # Cut off, or thousands of signatures would name each other.
+        same_key=tuple(islice(same_key, NAMED + 1)),
+        same_organisation=tuple(islice(same_organisation, NAMED + 1)),
     )
 
 
+def _organisation(said: RoleSignature | None) -> str | None:
+    """The declared organisation for comparison: case and spaces make no other one."""
+    if said is None or said.organisation is None:
+        return None
+    return " ".join(said.organisation.casefold().split())
+
+
 def _shared_keys(sealings: tuple[Sealing, ...]) -> list[str]:
-    roles: dict[str, list[str]] = {}
+    """A flag for each key in two roles; who sealed is an author, signed so or not."""
+    sealer = sealings[0].key
+    roles: dict[str, list[str]] = {sealer: ["author"]}
     for sealing in sealings:
         if sealing.role and sealing.role not in roles.setdefault(sealing.key, []):
             roles[sealing.key].append(sealing.role)
     return [
-        f"one key in {len(held)} roles: {key} signed as {' and as '.join(held)}"
+        f"one key in {len(held)} roles: {key} "
+        f"{'sealed as author and signed' if key == sealer else f'signed as {held[0]} and'} as "
+        f"{' and as '.join(held[1:])}"
         for key, held in roles.items()
         if len(held) > 1
     ]
+
+
+def _claim_flags(whole: _Whole) -> list[str]:
+    """What is to be said about results that say less than they seem to."""
+    if whole.manifest.kind != "certification":
+        return []
+    vacuous = [claim.where for claim in whole.claims if claim.vacuous]
+    flags = []
+    if vacuous:
+        many = f"{len(vacuous)} of {len(whole.claims)} results"
+        flags.append(f"vacuous: the input set of {many} is empty: {_named(vacuous)}")
+    if not any(map(_claims_something, whole.claims)):
+        flags.append(f"nothing is claimed: none of {len(whole.claims)} results is proved or refuted")
+    return flags
 
 
 def _verifier_flags(manifest: Manifest, own_sha256: str | None) -> list[str]:

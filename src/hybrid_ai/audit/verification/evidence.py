@@ -3,7 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from hashlib import sha256
+from types import UnionType
+from typing import Any, BinaryIO, Literal
 
 from hybrid_ai.audit.verification.canonical import decode, encode
 from hybrid_ai.audit.verification.container import Container
@@ -17,6 +19,12 @@ from hybrid_ai.audit.verification.statement import Statement
 RESULT_TYPE = "urn:hybrid-ai:result:v1"
 RESULTS = "results.json"
 RESULTS_FORMAT, RESULTS_VERSION = "hybrid-ai-results", 1
+RESULTS_LIMIT = 1 << 28
+# What a statement says besides the predicate: three paths and SHA-256, a signature.
+STATEMENT_ROOM = 1 << 13
+# A statement with a small defect is named by its own.
+STATEMENTS_SLACK = 1 << 20
+LONGEST_TIMEOUT = 1e8
 ARITHMETICS = ("real", "float32")
 
 EvidenceKind = Literal["certificate", "counterexample"]
@@ -85,32 +93,65 @@ def read_claims(
     Sound because: every verdict is tied to SHA-256 of the very model, property and evidence that lie in the
     dossier; whether the evidence shows it, the checker says.
     """
-    predicates, claims = [], []
+    claims = []
     entries: set[int] = set()
-    for path in manifest.files:
-        if not _STATEMENT_NAME.fullmatch(path):
-            continue
-        statement, _ = read_signed(container, path, key, keys)
-        if statement.predicate_type != RESULT_TYPE:
-            raise Refused("integrity", path, f"is no result: its predicateType is not {RESULT_TYPE}")
-        claim = _read_claim(statement, path, manifest)
-        _require_fitting_file(container, manifest, claim, statement.predicate)
-        entries.add(_require_entry(statement.predicate, claim, log, sealed, manifest))
-        predicates.append(statement.predicate)
-        claims.append(claim)
-        if len(entries) != len(claims):
-            raise Refused("integrity", path, "names the same entry of the log as an earlier result")
-    if container.read(RESULTS, STATEMENT_LIMIT) != _results_file(predicates):
-        raise Refused("integrity", RESULTS, "does not hold exactly the results of the signed statements")
+    paths = [path for path in manifest.files if _STATEMENT_NAME.fullmatch(path)]
+    _require_modest(container, manifest, paths)
+    with container.stream(RESULTS) as stream:
+        results = _ResultsFile(stream)
+        for path in paths:
+            statement, _ = read_signed(container, path, key, keys, sha256=manifest.files[path].sha256)
+            if statement.predicate_type != RESULT_TYPE:
+                raise Refused("integrity", path, f"is no result: its predicateType is not {RESULT_TYPE}")
+            claim = _read_claim(statement, path, manifest)
+            _require_fitting_file(container, manifest, claim, statement.predicate)
+            entries.add(_require_entry(statement.predicate, claim, log, sealed, manifest))
+            claims.append(claim)
+            if len(entries) != len(claims):
+                raise Refused("integrity", path, "names the same entry of the log as an earlier result")
+            results.require_next(statement.predicate)
+        results.require_end()
     _require_no_other_evidence(manifest, claims)
     return tuple(claims)
 
 
-def _results_file(predicates: list[Mapping[str, object]]) -> bytes:
-    try:
-        return encode({"format": RESULTS_FORMAT, "version": RESULTS_VERSION, "results": predicates})
-    except ValueError as error:  # in the file a predicate is nested deeper than in its statement
-        raise Refused("integrity", RESULTS, f"cannot hold the results of the statements: {error}") from error
+def _require_modest(container: Container, manifest: Manifest, paths: list[str]) -> None:
+    """Raise Refused where the statements, in base64, hold more than `results.json` has room for."""
+    size = container.size(RESULTS)
+    if size > RESULTS_LIMIT:
+        raise Refused("integrity", RESULTS, f"has {size} bytes; at most {RESULTS_LIMIT} are read")
+    total = sum(manifest.files[path].size for path in paths)
+    if 3 * total > 4 * (size + STATEMENT_ROOM * len(paths) + STATEMENTS_SLACK):
+        raise Refused("integrity", RESULTS, "is too small to hold the results of the signed statements")
+
+
+class _ResultsFile:
+    """`results.json`, compared with one predicate after the other, so that none has to be kept."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        content = {"format": RESULTS_FORMAT, "version": RESULTS_VERSION, "results": []}
+        head, _, self._tail = encode(content).partition(b"[]")
+        self._before = head + b"["
+        self._first = True
+        self._stream = stream
+
+    def require_next(self, predicate: Mapping[str, object]) -> None:
+        """Raise Refused unless the next result in the file is this one."""
+        try:
+            text = encode([[predicate]])[2:-2]  # as deep as in the file
+        except ValueError as error:  # in the file a predicate is nested deeper than in its statement
+            reason = f"cannot hold the results of the statements: {error}"
+            raise Refused("integrity", RESULTS, reason) from error
+        self._require((self._before if self._first else b",") + text)
+        self._first = False
+
+    def require_end(self) -> None:
+        """Raise Refused unless the file ends here."""
+        self._require((self._before if self._first else b"") + b"]" + self._tail, 1)
+
+    def _require(self, text: bytes, more: int = 0) -> None:
+        if self._stream.read(len(text) + more) != text:
+            raise Refused("integrity", RESULTS, "does not hold exactly the results of the signed statements")
 
 
 def _read_claim(statement: Statement, where: str, manifest: Manifest) -> Claim:
@@ -118,7 +159,7 @@ def _read_claim(statement: Statement, where: str, manifest: Manifest) -> Claim:
     missing = sorted(_USED - fields.keys())
     if missing:
         raise Refused("integrity", place, f"lacks {', '.join(missing)}")
-    as_object(fields["parameters"], _ASKED, f"{place}: parameters")
+    _require_sensible(fields, place)
     verdict, arithmetics = _read_verdicts(fields, place)
     vacuous = fields["vacuous"]
     if not isinstance(vacuous, bool) or (vacuous and "proved" not in arithmetics.values()):
@@ -138,6 +179,36 @@ def _read_claim(statement: Statement, where: str, manifest: Manifest) -> Claim:
         needed = "certificate" if proved else "counterexample"
         raise Refused("integrity", where, f"calls something {verdict} without a {needed}")
     return Claim(where, verdict, proved, refuted, vacuous, model, claim, evidence, kind)
+
+
+def _require_sensible(fields: Mapping[str, object], place: str) -> None:
+    """Raise Refused for parameters that nobody can ask for, or reasons that are no texts."""
+    where = f"{place}: parameters"
+    asked: dict[str, Any] = as_object(fields["parameters"], _ASKED, where)
+    timeout, memory, threads, seed = (asked[name] for name in ("timeout", "memory", "threads", "seed"))
+    fits = {
+        "arithmetic": asked["arithmetic"] in (None, "both", *ARITHMETICS),
+        "timeout": _is_a(int | float, timeout) and 0 < timeout <= LONGEST_TIMEOUT,
+        "memory": _is_a(int, memory) and memory > 0,
+        "threads": threads is None or (_is_a(int, threads) and threads >= 1),
+        "seed": _is_a(int, seed) and seed >= 0,
+        "allow_vacuous": isinstance(asked["allow_vacuous"], bool),
+    }
+    for name, fit in fits.items():
+        if not fit:
+            raise Refused("integrity", f"{where}: {name}", "is of another type or out of its range")
+    if fields.get("reason") is not None:
+        as_text(fields["reason"], f"{place}: reason", may_be_empty=True)
+    reasons = fields.get("reasons", {})
+    if not isinstance(reasons, dict):
+        raise Refused("integrity", f"{place}: reasons", "must be an object")
+    for name, reason in reasons.items():
+        as_text(reason, f"{place}: reasons: {name[:40]!a}", may_be_empty=True)
+
+
+def _is_a(kind: type | UnionType, value: object) -> bool:
+    """Say whether a value is such a number; Python counts truth values among them, we do not."""
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def _read_verdicts(fields: Mapping[str, object], place: str) -> tuple[str, dict[str, str]]:
@@ -196,18 +267,25 @@ def _require_fitting_file(
         raise Refused("integrity", place, f"what it says about {claim.evidence} is not so")
     hashes = (manifest.files[claim.model].sha256, manifest.files[claim.property].sha256)
     if claim.kind == "certificate":
-        _require_header(container, claim, hashes)
+        _require_header(container, manifest, claim, hashes)
     else:
         assert isinstance(point, dict)  # its file is the evidence
-        _require_same_point(container, claim, hashes, point)
+        _require_same_point(container, manifest, claim, hashes, point)
 
 
-def _require_header(container: Container, claim: Claim, hashes: tuple[str, str]) -> None:
+def _require_unchanged(digest: str, manifest: Manifest, path: str) -> None:
+    if digest != manifest.files[path].sha256:
+        raise Refused("integrity", path, "changed while it was verified")
+
+
+def _require_header(container: Container, manifest: Manifest, claim: Claim, hashes: tuple[str, str]) -> None:
     """Raise Refused unless a certificate is of this model and property, in the arithmetics called proved."""
     assert claim.evidence is not None
-    header = b""
+    header, digest = b"", sha256()
     for chunk in container.chunks(claim.evidence):
         header = (header + chunk)[:_HEADER_BYTES]
+        digest.update(chunk)
+    _require_unchanged(digest.hexdigest(), manifest, claim.evidence)
     if len(header) < _HEADER_BYTES or not header.startswith(_MAGIC):
         raise Refused("integrity", claim.evidence, "is no certificate")
     if (header[11:43].hex(), header[43:75].hex()) != hashes:
@@ -218,11 +296,17 @@ def _require_header(container: Container, claim: Claim, hashes: tuple[str, str])
 
 
 def _require_same_point(
-    container: Container, claim: Claim, hashes: tuple[str, str], point: Mapping[str, object]
+    container: Container,
+    manifest: Manifest,
+    claim: Claim,
+    hashes: tuple[str, str],
+    point: Mapping[str, object],
 ) -> None:
     """Raise Refused unless a counterexample file has the point of the result and violates where that does."""
     assert claim.evidence is not None
-    content = decode(container.read(claim.evidence, STATEMENT_LIMIT), claim.evidence)
+    data = container.read(claim.evidence, STATEMENT_LIMIT)
+    _require_unchanged(sha256(data).hexdigest(), manifest, claim.evidence)
+    content = decode(data, claim.evidence)
     if not isinstance(content, dict):
         raise Refused("integrity", claim.evidence, "is no counterexample: not an object")
     if (content.get("model_sha256"), content.get("property_sha256")) != hashes:

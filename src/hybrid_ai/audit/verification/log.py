@@ -20,6 +20,8 @@ OPENING = "log/open"
 LINE_LIMIT = 1 << 20
 ENTRIES_LIMIT = 1_000_000
 NOTE_LIMIT = 1 << 16
+ENTRIES_SIZE_LIMIT = 1 << 29
+NAMED_LIMIT = 10_000
 
 _REQUIRED = frozenset({"sequence", "time", "run", "action"})
 _OPTIONAL = frozenset({"inputs", "outputs", "parameters", "versions", "verdict", "actor", "host"})
@@ -27,8 +29,9 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 _IDENTIFIER = re.compile("[0-9a-f]{32}")
 _ACTION = re.compile("[a-z0-9._/-]{1,100}")
 _NOTE_NAME = re.compile(r"([0-9]{12})\.note")
-# Entries of other actions may be many and large, and nobody here looks into them.
-_KEPT = ("log/", "dossier/")
+# Parameters of other actions may be many and large, and nobody here looks into them.
+_KEPT = frozenset({OPENING, "dossier/seal", "dossier/attach", "dossier/sign"})
+_KEPT_LIMIT = 8
 _NAMED = frozenset({"name", "sha256"})
 
 
@@ -50,7 +53,8 @@ class Entry:
         run: of its writer, 32 hexadecimal digits.
         action: what was done.
         inputs, outputs: files.
-        parameters: of an action of the log or the dossier itself; of others they are read and forgotten.
+        parameters: of `log/open` and sealing entries, texts and numbers; of others they are read
+            and forgotten.
         verdict: what came out, or None.
     """
 
@@ -128,7 +132,8 @@ def read_log(entries: bytes | BinaryIO, where: str) -> Log:
     Raises:
         Refused: "integrity", for a line that is not canonical JSON, a member that is missing, unknown or
             malformed, a gap in the numbers, another first entry than one that opens a log, a last line
-            without line feed, a line of more than `LINE_LIMIT` bytes or more than `ENTRIES_LIMIT` lines.
+            without line feed, a line of more than `LINE_LIMIT` bytes, more than `ENTRIES_LIMIT` lines or
+            `ENTRIES_SIZE_LIMIT` bytes, or an entry with more than `NAMED_LIMIT` inputs or outputs.
 
     Source: section 4 of the format page.
     """
@@ -249,13 +254,16 @@ def known_signers(note: Note, keys: Mapping[str, bytes], where: str) -> tuple[st
 
 def _lines(stream: BinaryIO, where: str) -> Iterator[bytes]:
     """The lines without their line feeds."""
-    number = 0
+    number = size = 0
     while line := stream.readline(LINE_LIMIT + 1):
         if not line.endswith(b"\n"):
             reason = f"has more than {LINE_LIMIT} bytes" if len(line) > LINE_LIMIT else "has no line feed"
             raise Refused("integrity", f"{where}: entry {number}", f"{reason}: it was cut off or damaged")
         if number >= ENTRIES_LIMIT:
             raise Refused("integrity", where, f"has more than {ENTRIES_LIMIT} entries")
+        size += len(line)
+        if size > ENTRIES_SIZE_LIMIT:
+            raise Refused("integrity", where, f"has more than {ENTRIES_SIZE_LIMIT} bytes")
         yield line[:-1]
         number += 1
 
@@ -282,9 +290,15 @@ def _read_entry(line: bytes, number: int, where: str) -> Entry:
         if not isinstance(fields.get(name, {}), dict):
             raise Refused("integrity", f"{where}: {name}", "must be an object")
     parameters, verdict = fields.get("parameters", {}), fields.get("verdict")
-    if not action.startswith(_KEPT):
-        parameters = {}
     assert isinstance(parameters, dict) and (verdict is None or isinstance(verdict, str))  # as seen above
+    if action not in _KEPT:
+        parameters = {}
+    elif len(parameters) > _KEPT_LIMIT or not all(
+        isinstance(value, str | int) for value in parameters.values()
+    ):
+        # Nested values would take many times the memory of the line.
+        reason = f"must be at most {_KEPT_LIMIT} texts and numbers"
+        raise Refused("integrity", f"{where}: parameters", reason)
     inputs, outputs = (_named(fields.get(name, []), f"{where}: {name}") for name in ("inputs", "outputs"))
     return Entry(number, time, run, action, inputs, outputs, parameters, verdict)
 
@@ -292,6 +306,8 @@ def _read_entry(line: bytes, number: int, where: str) -> Entry:
 def _named(value: object, where: str) -> tuple[NamedDigest, ...]:
     if not isinstance(value, list):
         raise Refused("integrity", where, "must be an array")
+    if len(value) > NAMED_LIMIT:
+        raise Refused("integrity", where, f"has {len(value)} files; at most {NAMED_LIMIT} are allowed")
     files = []
     for number, item in enumerate(value):
         fields = as_object(item, _NAMED, f"{where}[{number}]")

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -13,7 +14,16 @@ from pathlib import Path
 
 from hybrid_ai.audit.verification.checkpoint import read_checkpoint
 from hybrid_ai.audit.verification.container import open_container
-from hybrid_ai.audit.verification.dossier import LEVELS, Addition, Report, Since, verify_dossier
+from hybrid_ai.audit.verification.dossier import (
+    LEVELS,
+    NAMED,
+    Addition,
+    Report,
+    Result,
+    Since,
+    verify_dossier,
+)
+from hybrid_ai.audit.verification.evidence import ARITHMETICS
 from hybrid_ai.audit.verification.keys import KEY_FILE_LIMIT, read_trust
 from hybrid_ai.audit.verification.log import NOTE_LIMIT
 from hybrid_ai.audit.verification.rejected import Refused
@@ -30,6 +40,14 @@ INSIDE = (
     "note: this verifier came with the dossier, so whoever made the dossier could have changed it: take one "
     "from a source of your own"
 )
+
+
+DESCRIPTIONS = (
+    "note: README.md, bom.cdx.json and ro-crate-metadata.json are descriptions: verdicts they name are not "
+    "verified, the results above count"
+)
+
+_KEY_ID = re.compile("[0-9a-f]{64}")
 
 
 class _BadUsage(Exception):
@@ -89,16 +107,20 @@ def execute(
     except KeyboardInterrupt:
         print(f"{name}: interrupted, nothing is established", file=sys.stderr)
         return EXIT_NOT_ESTABLISHED
-    _print(_as_json(report) if options.json else "\n".join(map(_one_line, _lines(report))))
+    _print(_as_json(report) if options.json else "\n".join(map(one_line, _lines(report))))
     return EXIT_ESTABLISHED if report.established else EXIT_NOT_ESTABLISHED
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options, but for the dossier."""
     option = parser.add_argument
-    levels = "what to establish (default: all three); may be given several times"
-    option("--level", choices=LEVELS, nargs="+", action="extend", metavar="LEVEL", dest="levels", help=levels)
-    option("--trust", type=Path, metavar="FILE", help="public keys in PEM that you trust, for authenticity")
+    levels = f"{', '.join(LEVELS)}: what to establish (default: all); may be given several times"
+    # One value each: more would swallow the dossier when it comes last.
+    option("--level", choices=LEVELS, action="append", metavar="LEVEL", dest="levels", help=levels)
+    trust = "public keys in PEM that you trust, for authenticity; may be given several times"
+    option("--trust", type=Path, action="append", metavar="FILE", help=trust)
+    sealed_by = "the key that must have sealed: its key id, or a file with it alone; pinned thereby"
+    option("--sealed-by", metavar="KEYID_OR_FILE", help=sealed_by)
     option("--since", type=Path, metavar="CHECKPOINT", help="earlier checkpoint that the log must extend")
     option("--budget", type=float, metavar="S", help="seconds for proof (default: no limit)")
     engines = "of proof (default: fast where numpy is there, else exact)"
@@ -108,12 +130,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _verified(options: argparse.Namespace, command: tuple[str, ...], own_sha256: str | None) -> Report:
     levels = frozenset(options.levels or LEVELS)
-    for option, level in (("trust", "authenticity"), ("since", "authenticity"), ("budget", "proof")):
-        if getattr(options, option) is not None and level not in levels:
-            raise _BadUsage(f"--{option} is about the level {level}, which is not asked for")
+    given = (
+        ("--trust", options.trust, "authenticity"),
+        ("--sealed-by", options.sealed_by, "authenticity"),
+        ("--since", options.since, "authenticity"),
+        ("--budget", options.budget, "proof"),
+    )
+    for option, value, level in given:
+        if value is not None and level not in levels:
+            raise _BadUsage(f"{option} is about the level {level}, which is not asked for")
     if options.budget is not None and not (math.isfinite(options.budget) and options.budget > 0):
         raise _BadUsage(f"--budget {options.budget}: give seconds above 0")
-    trust = {} if options.trust is None else _read_trust(options.trust)
+    trust: dict[str, bytes] = {}
+    for path in options.trust or ():
+        trust |= _read_trust(path, "--trust")
+    sealed_by = None if options.sealed_by is None else _read_sealer(options.sealed_by)
     since = None if options.since is None else _read_since(options.since)
     engine: Engine = options.engine or ("fast" if importlib.util.find_spec("numpy") else "exact")
     tell = _tell if sys.stderr is not None and sys.stderr.isatty() else None
@@ -122,16 +153,31 @@ def _verified(options: argparse.Namespace, command: tuple[str, ...], own_sha256:
         levels=levels,
         trust=trust,
         since=since,
+        sealed_by=sealed_by,
         reprover=Reprover(command, engine, options.budget, tell),
         own_sha256=own_sha256,
     )
 
 
-def _read_trust(path: Path) -> Mapping[str, bytes]:
+def _read_trust(path: Path, option: str) -> Mapping[str, bytes]:
     try:
         return read_trust(_read(path, KEY_FILE_LIMIT), str(path))
     except Refused as error:
-        raise _BadUsage(f"--trust: {error}") from error
+        raise _BadUsage(f"{option}: {error}") from error
+
+
+def _read_sealer(given: str) -> str:
+    """The key id of the key that must have sealed."""
+    if _KEY_ID.fullmatch(given):
+        return given
+    if not Path(given).is_file():
+        raise _BadUsage(
+            f"--sealed-by {given}: is neither a key id (64 of 0-9 a-f) nor a file that can be read"
+        )
+    keys = _read_trust(Path(given), "--sealed-by")
+    if len(keys) != 1:
+        raise _BadUsage(f"--sealed-by {given}: holds {len(keys)} keys; give the one that must have sealed")
+    return next(iter(keys))
 
 
 def _read_since(path: Path) -> Since:
@@ -169,15 +215,55 @@ def _lines(report: Report) -> list[str]:
     for status in report.levels:
         word = "established" if status.established else "not established"
         lines.append(f"{status.level}: {word}: {status.detail}")
+    lines.append(f"digest: {report.digest}")
     pinned = "pinned" if report.seal_pinned else "not pinned"
     lines.append(f"sealed: {report.sealed} (by the signer's clock) by {report.seal_key} ({pinned})")
     lines += [_addition_line(addition) for addition in report.additions]
+    lines += [f"result: {each.model} {each.property}: {verdict_text(each)}" for each in report.results]
+    if report.kind == "certification":
+        lines.append(DESCRIPTIONS)
     lines += [f"flag: {flag}" for flag in report.flags]
     if report.proof is not None:
+        if report.proof.fallback is not None:
+            lines.append(f"note: exact judged, as fast cannot start: {report.proof.fallback}")
         lines += [f"not re-proved: {where}: {reason}" for where, reason in report.proof.not_reproved]
         hint = "float32 arithmetic, `hybrid-ai dossier replay` runs it in ONNX Runtime"
         lines += [f"not re-evaluated: {where}: {hint}" for where in report.proof.not_reevaluated]
     return lines
+
+
+def verdict_text(result: Result) -> str:
+    """A verdict with the arithmetics it is for, such as "proved in real, unknown in float32"."""
+    known = [("proved", result.proved), ("refuted", result.refuted)]
+    parts = [f"{verdict} in {' and '.join(names)}" for verdict, names in known if names]
+    if result.verdict == "unknown":
+        # Whoever proves one arithmetic and calls the whole unknown was asked about the other as well.
+        left = [name for name in ARITHMETICS if name not in result.proved]
+        parts.append(f"unknown in {' and '.join(left)}" if parts else "unknown")
+    return ", ".join(parts) + ("; the input set is empty" if result.vacuous else "")
+
+
+def independence_text(addition: Addition) -> str:
+    """How a signer in a role differs from the one who sealed and from the other signers.
+
+    Raises:
+        ValueError: when it is no signature in a role.
+    """
+    if addition.signature is None:
+        raise ValueError(f"{addition.path} is no signature in a role")
+    text = "same key as the seal" if addition.seals else "different key"
+    if addition.same_key:
+        text += f" (also of {_first(addition.same_key)})"
+    organisation = addition.signature.organisation
+    if organisation is None:
+        return f"{text}, no declared organisation"
+    shared = addition.same_organisation
+    others = f"declared in {_first(shared)} as well" if shared else "which no other signer declares"
+    return f"{text}, declared organisation {quoted(organisation)}, {others}"
+
+
+def _first(paths: Sequence[str]) -> str:
+    return ", ".join(paths[:NAMED]) + (" and more" if len(paths) > NAMED else "")
 
 
 def _addition_line(addition: Addition) -> str:
@@ -186,17 +272,22 @@ def _addition_line(addition: Addition) -> str:
     said = addition.signature
     if said is None:
         return line
-    declared = f"declared: name {said.name or 'none'}, organisation {said.organisation or 'none'}"
-    return f"{line} as {addition.role}; {declared}; says: {said.statement or 'nothing'}"
+    name = "no declared name" if said.name is None else f"declared name {quoted(said.name)}"
+    return f"{line} as {addition.role}; {independence_text(addition)}; {name}; says: {quoted(said.statement)}"
 
 
-def _one_line(text: str) -> str:
-    # Texts of signers must not forge lines, nor reach the terminal as commands.
+def quoted(text: object) -> str:
+    """A text that somebody declares, as a JSON string: it cannot be taken for fields of the report."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def one_line(text: str) -> str:
+    """A line for a terminal: texts of signers must not forge lines, nor be taken for commands."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def _tell(line: str) -> None:
-    print(_one_line(line), file=sys.stderr, flush=True)
+    print(one_line(line), file=sys.stderr, flush=True)
 
 
 def _print(text: str) -> None:

@@ -17,6 +17,8 @@ from hybrid_ai.audit.verification.rejected import Refused
 Engine = Literal["fast", "exact"]
 BUDGET = "budget"
 
+# The checker could not read a file, by its limits or at all: it has judged nothing.
+_UNREAD = frozenset({"malformed", "unsupported"})
 _STATUSES = frozenset({"valid", "rejected", "malformed", "unsupported", "not_reevaluated", "failed"})
 
 
@@ -46,12 +48,14 @@ class Reproof:
         not_reproved: results with the reason why there is no answer.
         not_reevaluated: results that call float32 arithmetic refuted, which ONNX Runtime alone can show.
         unclaimed: results that claim nothing.
+        fallback: why the engine "fast" could not start and "exact" judged instead, or None.
     """
 
     reproved: tuple[str, ...]
     not_reproved: tuple[tuple[str, str], ...]
     not_reevaluated: tuple[str, ...]
     unclaimed: tuple[str, ...]
+    fallback: str | None = None
 
 
 class _NoAnswer(Exception):
@@ -82,11 +86,12 @@ def reprove(container: Container, manifest: Manifest, claims: Sequence[Claim], h
     not_reproved: list[tuple[str, str]] = []
     with tempfile.TemporaryDirectory(prefix="hybrid-ai-") as folder:
         copies = _Copies(container, manifest, Path(folder))
+        checker = _Checker(how, deadline)
         for number, claim in enumerate(claimed, start=1):
             if how.tell is not None:
                 how.tell(f"proof: {number} of {len(claimed)}: {claim.where}")
             try:
-                _judge(copies, claim, how, deadline)
+                _judge(copies, claim, checker)
             except _NoAnswer as reason:
                 not_reproved.append((claim.where, str(reason)))
             else:
@@ -97,6 +102,7 @@ def reprove(container: Container, manifest: Manifest, claims: Sequence[Claim], h
         tuple(not_reproved),
         tuple(claim.where for claim in claims if "float32" in claim.refuted),
         tuple(claim.where for claim in claims if not claim.proved and not claim.refuted),
+        checker.fallback,
     )
 
 
@@ -128,7 +134,45 @@ def _evidence_size(manifest: Manifest, claim: Claim) -> int:
     return manifest.files[claim.evidence].size
 
 
-def _judge(copies: _Copies, claim: Claim, how: Reprover, deadline: float | None) -> None:
+class _Checker:
+    """Asks the engine wanted, and "exact" where "fast" rejects or cannot start.
+
+    Attributes:
+        fallback: why "fast" is not asked any more, or None.
+    """
+
+    def __init__(self, how: Reprover, deadline: float | None) -> None:
+        self._how = how
+        self._deadline = deadline
+        self.fallback: str | None = None
+
+    def answer(self, files: tuple[Path, ...]) -> dict[str, object]:
+        """The answer for model, property and evidence; raises as `_ask`."""
+        if self._how.engine == "fast" and self.fallback is None:
+            answer = _ask(self._how.command, files, "fast", self._deadline)
+            if _without_numpy(answer):
+                self.fallback = _short(answer.get("reason"))
+                if self._how.tell is not None:
+                    self._how.tell(f"proof: exact judges, as fast cannot start: {self.fallback}")
+            elif answer["status"] != "rejected":
+                return answer
+        return _ask(self._how.command, files, "exact", self._deadline)
+
+    def require_time(self) -> None:
+        """Raise _NoAnswer when the time is over."""
+        if _left(self._deadline) == 0:
+            raise _NoAnswer(BUDGET)
+
+
+def _without_numpy(answer: Mapping[str, object]) -> bool:
+    """Whether the checker failed because numpy is not there, or there and broken."""
+    # Its failures to load are errors of the import, or others that it raises in its own name.
+    reason = str(answer.get("reason"))
+    missing = reason.startswith(("ImportError", "ModuleNotFoundError")) or "numpy" in reason.lower()
+    return answer["status"] == "failed" and missing
+
+
+def _judge(copies: _Copies, claim: Claim, checker: _Checker) -> None:
     """Return when the evidence shows what the result claims.
 
     Raises:
@@ -136,16 +180,15 @@ def _judge(copies: _Copies, claim: Claim, how: Reprover, deadline: float | None)
         _NoAnswer: there is none.
     """
     assert claim.evidence is not None  # see `_evidence_size`
-    if _left(deadline) == 0:
-        raise _NoAnswer(BUDGET)
+    checker.require_time()
     evidence = copies.copied(claim.evidence, "evidence")
     try:
         files = (copies.kept(claim.model), copies.kept(claim.property), evidence)
-        answer = _ask(how.command, files, how.engine, deadline)
-        if answer["status"] == "rejected" and how.engine == "fast":
-            answer = _ask(how.command, files, "exact", deadline)
+        answer = checker.answer(files)
     finally:
         evidence.unlink()
+    if answer["status"] in _UNREAD:
+        raise _NoAnswer(f"the checker says {_said(answer)}")
     if answer["status"] == "failed":
         raise _NoAnswer(f"the checker failed: {answer.get('reason')}")
     _require_shown(answer, claim)

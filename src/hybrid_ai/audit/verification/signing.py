@@ -38,7 +38,7 @@ class RoleSignature:
 
 
 def read_signed(
-    container: Container, path: str, key: str, keys: Mapping[str, bytes]
+    container: Container, path: str, key: str, keys: Mapping[str, bytes], *, sha256: str | None = None
 ) -> tuple[Statement, str]:
     """Read a statement that one key signed.
 
@@ -47,16 +47,19 @@ def read_signed(
         path: of the envelope.
         key: id of the key that must have signed it.
         keys: public keys by key id; that one is among them.
+        sha256: of the envelope, hexadecimal, where something vouches for its bytes.
 
     Returns:
         The statement, and the SHA-256 of the envelope's payload, hexadecimal.
 
     Raises:
-        Refused: "integrity", for what is not canonical, another payload type, another or more than one
-            signature, or one that is not valid.
+        Refused: "integrity", for another SHA-256, what is not canonical, another payload type, another
+            or more than one signature, or one that is not valid.
         OSError: when the file cannot be read.
     """
     data = container.read(path, STATEMENT_LIMIT)
+    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+        raise Refused("integrity", path, "changed while it was verified")
     decode_canonical(data, path)
     envelope = read_envelope(data, path)
     if envelope.payload_type != PAYLOAD_TYPE:
