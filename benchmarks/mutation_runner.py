@@ -21,6 +21,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, ModuleType
@@ -37,6 +38,8 @@ MEMORY = 8 * 2**30
 HANGING = 300.0
 # After the first failure so many seconds are spent on finding a test that shows an acceptance.
 DEMONSTRATION = 0.2
+# The program is tested in processes of its own, which are not traced.
+PROGRAM_TESTS = "tests/checker/test_check.py"
 ACCEPTANCE = re.compile(r"DID NOT RAISE|^[> ] +assert not [\w.()]*holds\(", re.MULTILINE)
 REFUSING = re.compile("refused|reject|not_|never|tamper|limit|steps|gaps|malformed|unsupported|bad")
 
@@ -206,8 +209,9 @@ def _judge(
         return {"status": "invalid"}
     if changed == original:
         return {"status": "invalid"}
+    chosen = _chosen_tests(session, name, reached)
     if module is None:
-        return _judge_by_file(name, tree)
+        return _judge_by_file(name, tree, chosen)
     if mutant.function and _replace_function(module, mutant.function, original, changed):
         lines = {(name, mutant.line)}
         order = [i for i, r in enumerate(reached) if r is not None and r.lines & lines]
@@ -218,7 +222,9 @@ def _judge(
             if r is not None and (not r.lines or any(m == name for m, _ in r.lines))
         ]
     else:
-        return _judge_by_file(name, tree)
+        return _judge_by_file(name, tree, chosen)
+    if not order:  # it runs while the module is imported, if at all
+        return _judge_by_file(name, tree, chosen)
     order.sort(key=lambda i: (not REFUSING.search(session.items[i].nodeid), _seconds(reached[i])))
     killer, until = "", float("inf")
     for i in order:
@@ -233,6 +239,20 @@ def _judge(
         if any(ACCEPTANCE.search(text) for text in failures):
             return {"status": "killed", "unsound": True, "killer": item.nodeid}
     return {"status": "killed" if killer else "survived", "killer": killer}
+
+
+def _chosen_tests(session: pytest.Session, name: str, reached: list[Reached | None]) -> list[str]:
+    """Arguments of pytest: the files of tests that reach a module, those with the most such tests first, and
+    those of the program; without the tests that fail anyhow.
+    """
+    pairs = list(zip(session.items, reached, strict=True))
+    files = Counter(
+        item.nodeid.split("::")[0]
+        for item, r in pairs
+        if r is not None and any(module == name for module, _ in r.lines)
+    )
+    failing = [f"--deselect={item.nodeid}" for item, r in pairs if r is None]
+    return [*dict.fromkeys([*(file for file, _ in files.most_common()), PROGRAM_TESTS]), *failing]
 
 
 def _seconds(reached: Reached | None) -> float:
@@ -299,15 +319,15 @@ def _replace_constants(module: ModuleType, tree: ast.Module, mutant: Mutant) -> 
     return bool(changed)
 
 
-def _judge_by_file(name: str, tree: ast.Module) -> dict[str, Any]:
-    """Test a copy of the package in which the module is the changed one."""
+def _judge_by_file(name: str, tree: ast.Module, chosen: list[str]) -> dict[str, Any]:
+    """Run the chosen tests on a copy of the package in which the module is the changed one."""
     folder = Path(f"file-{os.getpid()}")
     shutil.copytree("src", folder / "src")
     (folder / "src" / "hybrid_ai" / "checker" / f"{name}.py").write_text(ast.unparse(tree), encoding="utf-8")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MUTATION")}
     environment["PYTHONPATH"] = os.pathsep.join([str((folder / "src").resolve()), os.getcwd()])
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not slow"]
-    command += ["tests/checker/test_check.py", "tests/checker/test_rules.py"]
+    command += chosen
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     shutil.rmtree(folder)
     if done.returncode == 0:

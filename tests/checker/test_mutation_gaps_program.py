@@ -106,12 +106,15 @@ def test_a_request_is_answered_before_the_next(tmp_path: Path) -> None:
     names = ("model", "property", "evidence")
     request = json.dumps(dict(zip(names, written(tmp_path, MODEL, HIGH, GOOD), strict=True)))
     command = [sys.executable, "-m", "hybrid_ai.checker", "--serve"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
         assert process.stdin is not None and process.stdout is not None
         for _ in range(2):
             process.stdin.write(request + "\n")
             process.stdin.flush()
-            ready, _, _ = select.select([process.stdout], [], [], 60)
+            ready, _, _ = select.select([process.stdout], [], [], 20)
             if not ready:
                 process.kill()
             assert ready, "no answer while the program waits for requests"
