@@ -163,7 +163,26 @@ COSTS: dict[str, tuple[list[int], list[Any], dict[str, Any], list[tuple[int, int
         [1, 4],
         [node("MatMul", "x u", "a"), node("Mul", "a c", "b"), node("Add", "b o", "d"), node("MatMul", "d w")],
         {"u": np.eye(4, dtype=np.float32), "c": f32(4), "o": f32(1), "w": W43},
-        [(5, 3, 65), (4, 2, 16)],
+        [(5, 3, 65), (4, 4, 64)],
+    ),
+    "a sum that is zero once it is folded between them": (
+        [1, 4],
+        [
+            node("MatMul", "x u", "a"),
+            node("Mul", "a c", "b"),
+            node("Add", "o p", "q"),
+            node("Sub", "q o", "z"),
+            node("Add", "b z", "d"),
+            node("MatMul", "d w"),
+        ],
+        {"u": np.eye(4, dtype=np.float32), "c": f32(4), "o": f32(1), "p": f32(2.0**-30), "w": W43},
+        [(7, 3, 67), (4, 4, 64)],
+    ),
+    "a sum of tensors between them": (
+        [1, 4],
+        [node("MatMul", "x u", "a"), node("Mul", "a c", "b"), node("Add", "b x", "d"), node("MatMul", "d w")],
+        {"u": np.eye(4, dtype=np.float32), "c": f32(4), "w": W43},
+        [(5, 3, 65), (4, 4, 64)],
     ),
     "MatMul of LeakyRelu": (
         [1, 4],

@@ -108,12 +108,12 @@ LAST: dict[str, tuple[list[Any], dict[str, Any], tuple[int, int, int]]] = {
     "factors before a sum": (
         [node("Mul", "a c", "f"), node("Add", "f d", "b")],
         {"c": f32(3), "d": f32(1)},
-        (4, 2, 8),
+        (4, 4, 24),
     ),
     "a sum with zeros and others": (
         [node("Mul", "a c", "f"), node("Add", "f d", "b")],
         {"c": f32(3), "d": f32(0, 0, 1, 0)},
-        (4, 2, 8),
+        (4, 4, 24),
     ),
     "a sum with zeros": (
         [node("Mul", "a c", "f"), node("Sub", "f d", "b")],

@@ -32,12 +32,9 @@ def _combined(op: Operation, values: Sequence[Tensor], factors: Sequence[Fractio
 
 
 def _sum(op: Operation, left: Tensor, right: Tensor, sign: Fraction) -> Tensor:
-    """left + sign right."""
+    """left + sign right; factors before it stay pending, as runtimes leave out a sum that folds to zero."""
     result = _combined(op, [left, right], [ONE, sign])
-    # Runtimes leave out a sum with zero.
-    kept = any(part.constant and not any(form.constant for form in part.forms) for part in (left, right))
-    scaling = result.scaling if kept else float32.NO_SCALE
-    return replace(result, cost=float32.summed(left.cost, right.cost), scaling=scaling)
+    return replace(result, cost=float32.summed(left.cost, right.cost))
 
 
 def add(op: Operation) -> Tensor:

@@ -204,11 +204,13 @@ def join(parts: Sequence[Forms]) -> Forms:
         any(part.contracted for part in parts),
         None if simple else join([replace(part.magnitude, size=None) for part in parts]),
         joined(*(part.cost for part in parts)),
-        Scale(
-            max(part.scaling.degree for part in parts),
-            max(part.scaling.gain for part in parts),
-        ),
+        _pending(parts),
     )
+
+
+def _pending(parts: Sequence[Forms]) -> Scale:
+    """The last factors of any of the parts."""
+    return Scale(max(part.scaling.degree for part in parts), max(part.scaling.gain for part in parts))
 
 
 def negate(forms: Forms) -> Forms:
@@ -266,10 +268,11 @@ def inverse_cost(divisor: Constant) -> Cost:
 
 
 def add_constant(forms: Forms, addend: Constant) -> Forms:
-    """Return forms plus a constant, one per element."""
-    # Runtimes leave out a sum with zero.
-    scaling = NO_SCALE if np.any(addend.values != 0) else forms.scaling
-    return replace(_with_constant(forms, addend), cost=added(forms.cost, addend.cost), scaling=scaling)
+    """Return forms plus a constant, one per element.
+
+    Factors before it stay pending, as runtimes leave out a sum that folds to zero.
+    """
+    return replace(_with_constant(forms, addend), cost=added(forms.cost, addend.cost))
 
 
 def shift(forms: Forms, addend: Constant) -> Forms:
@@ -299,7 +302,7 @@ def add(a: Forms, b: Forms) -> Forms:
     simple = a.size is None and b.size is None and total.row.size == a.row.size + b.row.size
     simple = simple and _same_signs(a.constant, b.constant)
     size = None if simple else _sum(a.magnitude, b.magnitude)
-    return replace(total, size=size, cost=added(a.cost, b.cost))
+    return replace(total, size=size, cost=added(a.cost, b.cost), scaling=_pending([a, b]))
 
 
 def _sum(a: Forms, b: Forms) -> Forms:
