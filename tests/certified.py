@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import hybrid_ai
 from hybrid_ai.audit.keys import Signer
 from hybrid_ai.audit.results import result_file, results_file
@@ -19,6 +21,7 @@ from hybrid_ai.audit.sealing import seal
 from hybrid_ai.audit.trace import FileDigest, Trace, sha256_of
 from hybrid_ai.audit.verification.container import open_container
 from hybrid_ai.audit.verification.dossier import Report, verify_dossier
+from hybrid_ai.pipeline import certification
 from hybrid_ai.pipeline.certification import Certified, certify
 from hybrid_ai.pipeline.instances import Case, Job, Request
 from hybrid_ai.pipeline.limits import Limits
@@ -26,6 +29,7 @@ from hybrid_ai.pipeline.verify import Observer
 from tests.audit_builder import demo_sources, make_key
 
 DEMO = Path(hybrid_ai.__file__).parent / "demo"
+BRAKING, LIMIT = DEMO / "braking.onnx", DEMO / "braking_limit.vnnlib"
 PROPERTIES = ("braking_limit", "braking_envelope", "braking_short_runway")
 VERDICTS = ["proved", "proved", "refuted"]
 QUIET = Observer(None, None)
@@ -39,7 +43,7 @@ def ignore(result: Content, resumed: bool) -> None:
 
 
 def demo_request(names: Sequence[str] = PROPERTIES, **changes: Any) -> Request:
-    cases = [Case(DEMO / "braking.onnx", DEMO / f"{name}.vnnlib", 60.0) for name in names]
+    cases = [Case(BRAKING, DEMO / f"{name}.vnnlib", 60.0) for name in names]
     return replace(Request(cases, Limits(60.0)), **changes)
 
 
@@ -158,3 +162,32 @@ class Stub:
             if self.change is not None:
                 self.change(job, result, file)
             yield job, result
+
+
+class Told(list[tuple[str, bool]]):
+    """What `on_result` was told: verdict, and whether an earlier run made it."""
+
+    def __call__(self, result: Content, resumed: bool) -> None:
+        self.append((result["verdict"], resumed))
+
+
+def stubbed(monkeypatch: pytest.MonkeyPatch) -> Stub:
+    """For a fixture: certifications take their results from what this returns."""
+    made = Stub()
+    monkeypatch.setattr(certification, "verify_all", made)
+    return made
+
+
+def run(output: Path, told: Told | None = None, request: Request | None = None) -> Path:
+    """Certify, the shipped example if nothing else is asked for."""
+    certify(request or demo_request(), output, SIGNER, QUIET, Told() if told is None else told)
+    return output
+
+
+def interrupted(output: Path, stub: Stub, after: int) -> Path:
+    """Certify the shipped example up to an interruption after so many results; returns what is unfinished."""
+    stub.stop_after = after
+    with pytest.raises(KeyboardInterrupt):
+        run(output)
+    stub.stop_after = None
+    return output.with_name(output.name + ".partial")

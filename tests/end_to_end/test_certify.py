@@ -229,7 +229,7 @@ def test_what_cannot_be_certified_is_refused_before_anything_is_there(
         ((MODEL, CLAIMS[0], malformed, "-o", out), "bad.vnnlib"),
         ((tmp_path / "none.onnx", CLAIMS[0], "-o", out), "none.onnx"),
         ((CLAIMS[0], CLAIMS[0], "-o", out), "braking_limit.vnnlib"),
-        ((MODEL, "-o", out), "give MODEL.onnx PROPERTY.vnnlib"),
+        ((MODEL, "-o", out), "give PLAN.toml, or MODEL.onnx PROPERTY.vnnlib"),
         (("-o", out), "or --suite"),
         ((MODEL, CLAIMS[0], "--suite", suite, "-o", out), "--suite goes without"),
         (("--suite", suite, "-o", out), "0 verifications"),
@@ -370,7 +370,7 @@ def test_a_signature_is_made_elsewhere(tmp_path: Path, command: Command, root: P
     public = tmp_path / "other.pub.pem"
     public.write_bytes(OTHER.public_pem)
     folder = tmp_path / "request"
-    export = ("dossier", "sign", root, "--role", "approver", "--export-payload", folder)
+    export = ("dossier", "sign", root, "--role", "verifier", "--export-payload", folder)
     assert command(*export).code == 2
     ended = command(*export, "--public-key", public)
     assert ended.code == 0 and f"to be signed: {folder}/envelope.bin" in ended.out
@@ -380,7 +380,7 @@ def test_a_signature_is_made_elsewhere(tmp_path: Path, command: Command, root: P
         (folder / f"{name}.sig").write_bytes(private.sign((folder / f"{name}.bin").read_bytes()))
     imported = command("dossier", "sign", root, "--import-signature", folder)
     digest = verified(root, SIGNER, OTHER).digest
-    told = f"signed: signatures/0001-approver.dsse.json; digest {digest}\n"
+    told = f"signed: signatures/0001-verifier.dsse.json; digest {digest}\n"
     assert (imported.code, imported.out) == (0, told) and digest in ended.out
     again = command("dossier", "sign", root, "--import-signature", folder)
     assert again.code == 2 and "has grown since" in again.err
@@ -417,6 +417,15 @@ def test_what_contradicts_ends_with_30(tmp_path: Path, command: Command, root: P
     ended = command("dossier", "replay", forged, "--engine", "exact")
     assert ended.code == 30 and ended.out.splitlines()[-1] == "1 contradicts, 2 agrees"
     assert "braking_limit.vnnlib: proved, contradicts: rejected" in ended.out.splitlines()[0]
+
+
+def test_searches_are_repeated_within_the_time_that_is_given(command: Command, root: Path) -> None:
+    replayed = command("dossier", "replay", root, "--search", "--timeout", 20)
+    assert (replayed.code, replayed.out.splitlines()[-1]) == (0, "3 agrees")
+    assert "repeating at most 3 searches, 60.0 s in all at most\n" in replayed.err
+    for options, said in ((["--timeout", 5], "--search"), (["--search", "--timeout", 0], "time limit 0")):
+        ended = command("dossier", "replay", root, *options)
+        assert (ended.code, ended.out) == (2, "") and said in ended.err
 
 
 def test_a_foreign_folder_is_attached_to_and_shown(tmp_path: Path, command: Command, keys: Path) -> None:

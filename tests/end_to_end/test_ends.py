@@ -188,18 +188,15 @@ def test_a_reader_that_went_away_changes_nothing() -> None:
     assert (process.returncode, err) == (0, "")
 
 
-def test_a_checker_that_dies_is_our_failure(tmp_path: Path) -> None:
-    """A module that python loads on start ends the checker's process, and only that."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "import os, sys\nif 'hybrid_ai.checker' in sys.orig_argv:\n    os._exit(3)\n"
-    )
+def test_a_checker_that_dies_is_our_failure(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    dies = (sys.executable, "-c", "raise SystemExit(3)")
+    monkeypatch.setattr("hybrid_ai.pipeline.checking.COMMAND", dies)
     for arguments in (["verify", *HOLDS], ["check", *HOLDS, HOLDS[1]]):
-        process = start(arguments, env={**os.environ, "PYTHONPATH": str(tmp_path)})
-        out, err = process.communicate(timeout=60)
-        assert process.returncode == 1
-        assert "the checker's process ended with status 3" in out + err
-        assert "proved" not in out
-        assert "Traceback" not in err
+        ended = command(*arguments)
+        assert ended.code == 1
+        assert "the checker's process ended with status 3" in ended.out + ended.err
+        assert "proved" not in ended.out
+        assert "Traceback" not in ended.err
 
 
 def test_own_bugs_are_one_line(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

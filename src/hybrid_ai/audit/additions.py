@@ -23,7 +23,15 @@ from hybrid_ai.audit.verification.log import NOTE_LIMIT, ORIGIN, known_signers, 
 from hybrid_ai.audit.verification.manifest import MANIFEST
 from hybrid_ai.audit.verification.names import FILES_LIMIT, TOTAL_SIZE_LIMIT
 from hybrid_ai.audit.verification.rejected import Refused
-from hybrid_ai.audit.verification.sealing import CHECKPOINTS, ENTRIES, KEYS, SEAL, Sealing, read_sealings
+from hybrid_ai.audit.verification.sealing import (
+    CHECKPOINTS,
+    ENTRIES,
+    KEYS,
+    SEAL,
+    Sealing,
+    checkpoint_path,
+    read_sealings,
+)
 
 PENDING = "pending"
 _UNPORTABLE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -164,7 +172,7 @@ def _end_interrupted(root: Path, file: LogFile) -> None:
     pending = root / PENDING
     if not pending.exists():
         return
-    note = f"{PENDING}/{_note(file.size)}"
+    note = f"{PENDING}/{checkpoint_path(file.size)}"
     # Not its name alone: before the seal others may have appended, and so taken the number that it had.
     if note in container.names() and container.read(note, NOTE_LIMIT).startswith(_checkpoint(file)):
         _move_pending(root, _to_be_moved(root, container, note))
@@ -185,7 +193,7 @@ def _to_be_moved(root: Path, container: Container, note: str) -> list[str]:
     key = {last.key: _key(container, last)}
     if len(signed.signatures) != 1 or known_signers(signed, key, note) != (last.key,):
         raise Refused("integrity", note, f"must be signed by the key {last.key} and no other")
-    allowed = {_note(len(log.entries)), f"{KEYS}{last.key}.pem", last.path}
+    allowed = {checkpoint_path(len(log.entries)), f"{KEYS}{last.key}.pem", last.path}
     allowed |= {MANIFEST} if last.action == SEAL else set()
     found = [name.removeprefix(f"{PENDING}/") for name in container.names() if name.startswith(f"{PENDING}/")]
     for name in found:
@@ -204,10 +212,6 @@ def _key(container: Container, last: Sealing) -> bytes:
     if key_id(key) != last.key:
         raise Refused("integrity", path, f"holds the key {key_id(key)}")
     return key
-
-
-def _note(size: int) -> str:
-    return f"{CHECKPOINTS}{size:012}.note"
 
 
 def _checkpoint(file: LogFile) -> bytes:

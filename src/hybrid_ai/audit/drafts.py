@@ -26,7 +26,7 @@ from hybrid_ai.audit.verification.envelope import Envelope, Signature, key_id, p
 from hybrid_ai.audit.verification.log import ORIGIN
 from hybrid_ai.audit.verification.manifest import MANIFEST
 from hybrid_ai.audit.verification.merkle import Frontier, leaf_hash
-from hybrid_ai.audit.verification.sealing import ROLES
+from hybrid_ai.audit.verification.sealing import ROLES, checkpoint_path
 from hybrid_ai.audit.verification.signing import SIGNATURE_TYPE
 from hybrid_ai.audit.verification.statement import PAYLOAD_TYPE, Statement, Subject, write_statement
 
@@ -99,6 +99,19 @@ def signed_statement(statement: Statement, signer: Signer) -> bytes:
     payload = write_statement(statement)
     signature = signer.sign(pae(PAYLOAD_TYPE, payload))
     return write_envelope(Envelope(PAYLOAD_TYPE, payload, (Signature(key_id(signer.public_key), signature),)))
+
+
+def signed_note(text: bytes, public_key: bytes, signature: bytes) -> bytes:
+    """The file of a checkpoint that one key signed, under its key id as name.
+
+    Args:
+        text: of the checkpoint, as `checkpoint_body` writes it.
+        public_key: 32 bytes.
+        signature: of the text, 64 bytes.
+    """
+    name = key_id(public_key)
+    mark = NoteSignature(name, note_key_hash(name, public_key), signature)
+    return write_note(Note(text.decode("utf-8"), (mark,)))
 
 
 def draft_seal(state: LogState, kind: str, public_key: bytes, run: str) -> Draft:
@@ -210,9 +223,8 @@ def completed(draft: Draft, signatures: Sequence[bytes]) -> dict[str, bytes]:
         if not verify(draft.public_key, message, signature):
             raise AuditError(f"signature {number} is not one of the key {key_id(draft.public_key)}")
     name = key_id(draft.public_key)
-    mark = NoteSignature(name, note_key_hash(name, draft.public_key), signatures[-1])
-    files = dict(draft.files)
-    files[f"trace/checkpoints/{draft.size:012}.note"] = write_note(Note(draft.checkpoint.decode(), (mark,)))
+    note = signed_note(draft.checkpoint, draft.public_key, signatures[-1])
+    files = {**draft.files, checkpoint_path(draft.size): note}
     if draft.envelope:
         signed = Envelope(PAYLOAD_TYPE, draft.payload, (Signature(name, signatures[0]),))
         files[draft.envelope] = write_envelope(signed)

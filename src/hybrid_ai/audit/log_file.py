@@ -10,20 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from hybrid_ai.audit.drafts import Signer
+from hybrid_ai.audit.drafts import Signer, signed_note
 from hybrid_ai.audit.entries import Line
 from hybrid_ai.audit.errors import AuditError
 from hybrid_ai.audit.verification.canonical import decode_canonical
-from hybrid_ai.audit.verification.checkpoint import (
-    Checkpoint,
-    Note,
-    NoteSignature,
-    checkpoint_body,
-    note_key_hash,
-    write_note,
-)
-from hybrid_ai.audit.verification.envelope import key_id
-from hybrid_ai.audit.verification.log import ENTRIES_LIMIT, OPENING, ORIGIN, read_log
+from hybrid_ai.audit.verification.checkpoint import Checkpoint, checkpoint_body
+from hybrid_ai.audit.verification.log import ENTRIES_LIMIT, OPENING, ORIGIN, checkpoint_name, read_log
 from hybrid_ai.audit.verification.merkle import Frontier, leaf_hash
 from hybrid_ai.audit.verification.rejected import Refused
 
@@ -255,6 +247,11 @@ def open_log(path: Path, opening: Line) -> tuple[LogFile, str]:
         raise
 
 
+def checkpoints_of(path: Path) -> Path:
+    """The folder of a log's checkpoints: beside its file."""
+    return path.parent / "checkpoints"
+
+
 def sign_checkpoint(file: LogFile, signer: Signer) -> Path:
     """Sign the state of a log, into `checkpoints/SIZE.note` beside its file; for the holder of the lock.
 
@@ -272,12 +269,10 @@ def sign_checkpoint(file: LogFile, signer: Signer) -> Path:
     """
     size, root = file.head()
     body = checkpoint_body(Checkpoint(ORIGIN + file.log_id(), size, root))
-    name = key_id(signer.public_key)
-    signature = NoteSignature(name, note_key_hash(name, signer.public_key), signer.sign(body))
-    data = write_note(Note(body.decode("utf-8"), (signature,)))
-    folder = file.path.parent / "checkpoints"
+    data = signed_note(body, signer.public_key, signer.sign(body))
+    folder = checkpoints_of(file.path)
     folder.mkdir(exist_ok=True)
-    path = folder / f"{size:012}.note"
+    path = folder / checkpoint_name(size)
     if path.exists():
         if path.read_bytes() != data:
             raise TraceError(path, "is there already, of another key or log; append an entry, then sign")

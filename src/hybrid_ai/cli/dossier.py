@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from hybrid_ai.pipeline.replay import Replayed
 
 DESCRIPTION = """Verify, show, replay, extend, sign and pack dossiers. Exit status: 0 valid, 20 a level could
-not be established, 30 damaged or tampered with, 2 bad input, 1 our own failure."""
+not be established, or another process adds to it (run it again), 30 damaged or tampered with, 2 bad input,
+1 our own failure."""
 
-EXIT_TAMPERED = 30
+EXIT_BUSY, EXIT_TAMPERED = 20, 30
+READING = ("show", "replay", "zip")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +37,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     replay = action("replay", "judge all evidence again, in ONNX Runtime as well")
     replay.add_argument("--engine", choices=["fast", "exact"], default="fast")
     replay.add_argument("--search", action="store_true", help="repeat the searches with the recorded limits")
+    seconds = "at most so long for each search (default: as recorded)"
+    replay.add_argument("--timeout", type=float, metavar="S", help=seconds)
     attach = action("attach", "add a file or a trace as a signed entry, also to a foreign folder", "folder")
     attach.add_argument("file", type=Path, metavar="FILE")
     attach.add_argument("--note", default="", metavar="TEXT", help="what is said about it")
@@ -67,7 +71,9 @@ def _add_sign(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
+    from hybrid_ai.audit.verification.program import BUSY
     from hybrid_ai.audit.verification.rejected import Refused
+    from hybrid_ai.pipeline.busy import is_busy
     from hybrid_ai.pipeline.errors import BadInput
 
     actions = {"show": _show, "replay": _replay, "attach": _attach, "sign": _sign, "zip": _zip}
@@ -77,20 +83,28 @@ def execute(options: argparse.Namespace) -> int:
         raise BadInput(f"{options.dossier}: is missing: give a dossier")
     try:
         return actions[options.action](options)
-    except Refused as error:
+    except (Refused, FileNotFoundError) as error:
+        # Who adds has the lock, and is refused only what is damaged.
+        if options.action in READING and is_busy(options.dossier, error):
+            emit(f"busy: {BUSY}")
+            return EXIT_BUSY
+        if not isinstance(error, Refused):
+            raise
         emit(f"refused ({error.level}): {error}")
         return EXIT_TAMPERED
 
 
 def _verify(options: argparse.Namespace) -> int:
+    from functools import partial
     from hashlib import sha256
 
     from hybrid_ai.audit.standalone import generate
     from hybrid_ai.audit.verification.program import execute as verify
+    from hybrid_ai.pipeline.busy import is_busy
     from hybrid_ai.pipeline.checking import COMMAND
 
-    own = sha256(generate()).hexdigest()
-    return verify(options, COMMAND, own, name="hybrid-ai dossier verify")
+    own, busy = sha256(generate()).hexdigest(), partial(is_busy, options.dossier)
+    return verify(options, COMMAND, own, name="hybrid-ai dossier verify", is_busy=busy)
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -103,14 +117,23 @@ def _show(options: argparse.Namespace) -> int:
 def _replay(options: argparse.Namespace) -> int:
     from hybrid_ai.cli.progress import observed
     from hybrid_ai.pipeline.dossiers import unpacked
+    from hybrid_ai.pipeline.errors import BadInput
     from hybrid_ai.pipeline.replay import replay
+
+    if options.timeout is not None and not options.search:
+        raise BadInput("--timeout is about --search, which is not asked for")
 
     def show(replayed: Replayed) -> None:
         emit(replayed.line())
 
     with unpacked(options.dossier) as folder, observed() as observer:
         found = replay(
-            folder, engine=options.engine, search=options.search, observer=observer, on_result=show
+            folder,
+            engine=options.engine,
+            search=options.search,
+            timeout=options.timeout,
+            observer=observer,
+            on_result=show,
         )
     counts = [each.agreement for each in found]
     emit(", ".join(f"{counts.count(name)} {name}" for name in dict.fromkeys(counts)) or "no results")

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import shutil
-import stat
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import hybrid_ai
-from hybrid_ai.audit.additions import open_dossier
 from hybrid_ai.audit.drafts import Signer
 from hybrid_ai.audit.entries import new_id
 from hybrid_ai.audit.log_file import sync_folder
@@ -35,17 +30,18 @@ from hybrid_ai.pipeline.dossier_files import BOM, CRATE, write_descriptions
 from hybrid_ai.pipeline.errors import BadInput, CheckerFailure, UnsupportedInput
 from hybrid_ai.pipeline.files import make_folder, write_atomically
 from hybrid_ai.pipeline.inputs import digest, read_inputs
-from hybrid_ai.pipeline.instances import Job, Plan, Request, planned, verify_all
+from hybrid_ai.pipeline.instances import Job, Layout, Request, laid_out, verify_all
+from hybrid_ai.pipeline.reuse import reuse
+from hybrid_ai.pipeline.room import require_room
+from hybrid_ai.pipeline.staging import PARTIAL, UNFINISHED, earlier_lines, locked, rename, require_same
 from hybrid_ai.pipeline.verify import Observer
 
-PARTIAL = ".partial"
-# What `write_atomically` and we begin the names of unfinished files with.
-UNFINISHED = ".hybrid-ai-"
-MOST_CASES = 9999
+MOST_CASES = 9999  # a statement has four digits; whether their results fit, `require_room` sees
 FOLDERS = ("models", "properties", "evidence")
 DESCRIPTIONS = ("results.json", "README.md", "verify.py", BOM, CRATE)
 UNOBSERVED = Observer()
 Content = dict[str, Any]
+Describe = Callable[[Path, Sequence[Content]], Mapping[str, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +74,9 @@ def certify(
     request: Request,
     output: Path,
     signer: Signer,
-    observer: Observer,
-    on_result: Callable[[Content, bool], None],
+    observer: Observer = UNOBSERVED,
+    on_result: Callable[[Content, bool], None] = lambda result, resumed: None,
+    describe: Describe = lambda staging, results: {},
 ) -> Certified:
     """Verify all cases and seal a dossier; what was interrupted goes on where it stopped.
 
@@ -90,6 +87,8 @@ def certify(
         signer: who signs results and seal.
         observer: told how each search goes.
         on_result: called with each result, and whether an earlier run made it.
+        describe: what is said about all results: files by path in the dossier, given its folder, which
+            holds all that was verified, and the results.
 
     Raises:
         BadInput: a file is missing or malformed, an input set is empty, the output cannot be written.
@@ -103,30 +102,41 @@ def certify(
     if not 0 < len(request.cases) <= MOST_CASES:
         raise BadInput(f"{len(request.cases)} verifications: give at least 1, at most {MOST_CASES}")
     _require_readable(request)
-    plan = planned(request)
+    layout = laid_out(request)
     staging = output.with_name(output.name + PARTIAL)
-    with _locked(staging):
-        lines = _earlier_lines(staging)
-        _require_same(plan, lines, staging, signer)
+    with locked(staging):
+        lines = earlier_lines(staging)
+        require_same(layout, lines, staging, signer)
         if not is_sealed(lines):  # else all is there but the name
-            results = _verified(plan, request, staging, signer, observer, on_result)
-            _seal(plan, staging, results, signer, output.name)
+            results = _verified(layout, request, staging, signer, observer, on_result)
+            _seal(layout, staging, results, signer, output.name, describe)
         digest_of_all = _sealed_digest(staging)
         if is_sealed(lines):
             results = json.loads((staging / "results.json").read_bytes())["results"]
             for result in results:
                 on_result(result, True)
-        _rename(staging, output)
+        rename(staging, output)
     return Certified(output, digest_of_all, tuple(results))
 
 
-def _seal(plan: Plan, staging: Path, results: Sequence[Content], signer: Signer, name: str) -> None:
+def _seal(
+    layout: Layout,
+    staging: Path,
+    results: Sequence[Content],
+    signer: Signer,
+    name: str,
+    describe: Describe,
+) -> None:
     """Describe what is there, and seal just that."""
-    expected = {*plan.sources, *DESCRIPTIONS, *(job.statement for job in plan.jobs)}
+    expected = {*layout.sources, *DESCRIPTIONS, *(job.statement for job in layout.jobs)}
     expected |= {result["evidence"] for result in results}
+    described = describe(staging, results)
+    expected |= described.keys()
     for path in files_to_seal(staging):
         if path not in expected:
             raise BadInput(f"{staging / path}: is not of this certification: remove it, and run it again")
+    for path, data in described.items():
+        write_atomically(staging / path, data)
     write_atomically(staging / "results.json", results_file(results))
     write_descriptions(staging, results, _times(staging, results), name)
     for folder in (*FOLDERS, ""):  # a seal on disk must not stand over names that are not
@@ -142,86 +152,23 @@ def _sealed_digest(staging: Path) -> str:
         raise CheckerFailure(f"{staging}: was sealed, but does not verify: {error}; it is kept") from error
 
 
-def _rename(staging: Path, output: Path) -> None:
-    try:
-        # Until now it was for us alone; the folders in it are as the umask has them.
-        os.chmod(staging, stat.S_IMODE(os.stat(staging / FOLDERS[0]).st_mode))
-        os.rename(staging, output)
-    except OSError as error:
-        reason = f"cannot be written: {error.strerror}; all is in {staging}"
-        raise BadInput(f"-o {output}: {reason}") from error
-    try:
-        sync_folder(output.parent)
-    except OSError as error:
-        reason = f"is there, but its name is perhaps not on disk: {error.strerror}: copy it"
-        raise BadInput(f"-o {output}: {reason}") from error
-
-
 def _require_readable(request: Request) -> None:
-    """Refuse what is malformed before anything is written; what is unsupported becomes a result."""
+    """Refuse what is malformed, or has no room, before anything is written; what is unsupported becomes a
+    result.
+    """
+    sizes = []
     for case in request.cases:
         try:
-            read_inputs(case.model, case.property)
+            prop = read_inputs(case.model, case.property).property
         except UnsupportedInput:
-            continue
-
-
-@contextmanager
-def _locked(staging: Path) -> Iterator[None]:
-    """Keep a folder for this process alone; made where it is missing, for the eyes of its owner."""
-    make_folder(staging.parent, "-o")
-    try:
-        staging.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(staging, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError as error:
-        reason = f"is no folder that can be used: {error.strerror}: remove it, or name another"
-        raise BadInput(f"-o {staging}: {reason}") from error
-    try:
-        if os.fstat(descriptor).st_uid != os.geteuid():
-            raise BadInput(f"-o {staging}: is of another user: name another folder")
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The other process may have given it its final name before it let go.
-            is_same = staging.exists() and os.path.samestat(os.fstat(descriptor), os.stat(staging))
-        except BlockingIOError:
-            is_same = False
-        if not is_same:
-            raise BadInput(f"{staging}: another process writes it: name another folder")
-        make_folder(staging, "-o")
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _earlier_lines(staging: Path) -> list[bytes]:
-    """The entries that an interrupted run left; what it left half-done is ended or removed."""
-    for path in sorted(staging.rglob(f"{UNFINISHED}*"), reverse=True):
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    try:
-        open_container(staging)  # refuses links: none is followed from here on
-        if not (staging / ENTRIES).exists():
-            return []
-        with open_dossier(staging) as dossier:
-            return dossier.lines()
-    except Refused as error:
-        raise BadInput(f"{staging}: {error}: remove it, or name another folder") from error
-
-
-def _require_same(plan: Plan, lines: Sequence[bytes], staging: Path, signer: Signer) -> None:
-    """Raise BadInput where something else was begun in a folder, or somebody else has sealed it."""
-    for line in lines:
-        entry = decode(line, ENTRIES)
-        assert isinstance(entry, dict)
-        if entry["action"] == "certify/start" and entry["parameters"]["request"] != plan.request:
-            raise BadInput(f"{staging}: holds another certification, interrupted: remove it, or name another")
-        if entry["action"] == "dossier/seal" and entry["parameters"]["kind"] != "certification":
-            raise BadInput(f"{staging}: is a folder that somebody sealed: remove it, or name another")
-        if entry["action"] == "dossier/seal" and entry["parameters"]["key"] != key_id(signer.public_key):
-            raise BadInput(f"{staging}: was sealed by the key {entry['parameters']['key']}: give that one")
+            sizes.append((case.property, 0, 0))
+        else:
+            sizes.append((case.property, prop.n_inputs, prop.n_outputs))
+    require_room(sizes)
 
 
 def _verified(
-    plan: Plan,
+    layout: Layout,
     request: Request,
     staging: Path,
     signer: Signer,
@@ -235,38 +182,54 @@ def _verified(
         tempfile.TemporaryDirectory(dir=staging, prefix=UNFINISHED) as working,
     ):
         run = _Run(staging, Path(working), signer, trace)
-        _begin(run, plan)
+        _begin(run, layout)
         log = (staging / ENTRIES).read_bytes().split(b"\n")[:-1]
-        for job in plan.jobs:
-            earlier = _earlier(job, run, _asked(plan, job), log)
+        for job in layout.jobs:
+            earlier = _earlier(job, run, _asked(layout, job), log)
             if earlier is not None and earlier["entry"] not in {each["entry"] for each in found.values()}:
                 found[job.number] = earlier
                 on_result(earlier, True)
-        missing = [job for job in plan.jobs if job.number not in found]
+        missing = [job for job in layout.jobs if job.number not in found]
         for job in missing:  # of a run that was killed before it said what it had
             for path in (staging / "evidence").glob(f"{job.number:04}.*"):
                 path.unlink()
+        asked = {job.number: _asked(layout, job) for job in missing}
+        for job, content in _taken_over(layout, request, missing, run):
+            found[job.number] = _recorded(job, content, asked[job.number], run)
+            on_result(found[job.number], True)
+        missing = [job for job in missing if job.number not in found]
         for job, content in verify_all(missing, staging, run.working, request, observer):
-            found[job.number] = _recorded(job, content, _asked(plan, job), run)
+            found[job.number] = _recorded(job, content, asked[job.number], run)
             on_result(found[job.number], False)
-    return [found[job.number] for job in plan.jobs]
+    return [found[job.number] for job in layout.jobs]
 
 
-def _asked(plan: Plan, job: Job) -> Content:
-    return {**plan.parameters, "timeout": job.timeout}
+def _taken_over(
+    layout: Layout, request: Request, jobs: Sequence[Job], run: _Run
+) -> Iterator[tuple[Job, Content]]:
+    """The results of the older dossier that still stand, if one is given."""
+    if request.reuse is not None:
+        asked = {job.number: encode(_asked(layout, job)) for job in jobs}
+        key = key_id(run.signer.public_key)
+        yield from reuse(request.reuse, jobs, asked, layout.digests, run.working, key)
 
 
-def _begin(run: _Run, plan: Plan) -> None:
+def _asked(layout: Layout, job: Job) -> Content:
+    return {**layout.parameters, "timeout": job.timeout, "allow_vacuous": job.allow_vacuous}
+
+
+def _begin(run: _Run, layout: Layout) -> None:
     """Log what is asked for, and copy the files."""
-    parameters = {**plan.parameters, "request": plan.request, "cases": len(plan.jobs)}
+    parameters = {**layout.parameters, "request": layout.request, "cases": len(layout.jobs)}
     versions = {"hybrid-ai": hybrid_ai.__version__}
     run.trace.append("certify/start", parameters=parameters, versions=versions).wait()
     for folder in FOLDERS:
         make_folder(run.staging / folder, "-o")
-    for path, source in plan.sources.items():
-        data = source.read_bytes()
-        if sha256(data).hexdigest() != plan.digests[path]:
-            raise BadInput(f"{source}: was changed while it was read: start again")
+    for path, source in layout.sources.items():
+        data = source if isinstance(source, bytes) else source.read_bytes()
+        if sha256(data).hexdigest() != layout.digests[path]:
+            raise BadInput(f"{source!s}: was changed while it was read: start again")
+        make_folder((run.staging / path).parent, "-o")
         write_atomically(run.staging / path, data)
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import select
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -18,9 +17,9 @@ from typing import IO, Literal
 
 from hybrid_ai.pipeline.errors import BadInput, CheckerFailure, CheckTimedOut
 from hybrid_ai.pipeline.files import require_regular
+from hybrid_ai.pipeline.isolation import python_command
 
-# -P: a module in the working directory must not be taken for one of the checker's.
-COMMAND: tuple[str, ...] = (sys.executable, "-P", "-m", "hybrid_ai.checker")
+COMMAND = python_command("hybrid_ai.checker")
 
 # Opens signing keys.
 PASSPHRASE = "HYBRID_AI_PASSPHRASE"

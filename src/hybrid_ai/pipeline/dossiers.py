@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hybrid_ai.audit.additions import OpenDossier, open_dossier, portable_name, require_own_log
+from hybrid_ai.audit.dispositions import FILE_NAME, Disposition, read_disposition
 from hybrid_ai.audit.drafts import (
     Draft,
     Role,
@@ -30,15 +31,18 @@ from hybrid_ai.audit.sealing import files_to_seal, is_begun_certification, is_se
 from hybrid_ai.audit.trace import Trace
 from hybrid_ai.audit.verification.container import open_container
 from hybrid_ai.audit.verification.dossier import verify_dossier
+from hybrid_ai.audit.verification.rejected import Refused
 from hybrid_ai.audit.verification.sealing import ENTRIES
 from hybrid_ai.pipeline.errors import BadInput
 from hybrid_ai.pipeline.files import require_regular, require_writable
+from hybrid_ai.pipeline.reviewing import disposition_file, require_reviewed
 
 LARGEST_ATTACHMENT = 2**31
 # Zip archives know no time before; the same for all files, so that equal dossiers give equal archives.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 # What readers take (docs/formats/dossier.md, section 2), with room for other versions of zlib.
 MOST_HOLLOW, HOLLOW_RATIO = 2**20, 500
+PACK_IT = "or leave the folder as it is, pack it, put the archive into a folder of its own and attach to that"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +85,37 @@ def attach(root: Path, file: Path, signer: Signer, text: str) -> str:
         data = file.read_bytes()
     except OSError as error:
         raise BadInput(f"{file}: cannot be read: {error.strerror}") from error
+    if portable_name(file.name) == FILE_NAME:
+        _require_disposition(data, file)
     _make_dossier(root, signer)
+    return _attached(root, data, file.name, signer, text)
+
+
+def dispose(root: Path, disposition: Disposition, signer: Signer) -> str:
+    """Say what is to become of an item that was not proved, as a signed entry.
+
+    Args:
+        root: the dossier.
+        disposition: what is said.
+        signer: who signs the entry.
+
+    Returns:
+        The path of its file in the dossier.
+
+    Raises:
+        BadInput: it is no folder, or its plan is not one of ours.
+        AuditError: there is no such item, or the dossier cannot be added to.
+        Refused: the dossier is damaged.
+    """
+    _require_folder(root)
+    return _attached(root, disposition_file(root, disposition), FILE_NAME, signer, disposition.kind)
+
+
+def _attached(root: Path, data: bytes, name: str, signer: Signer, text: str) -> str:
     with _intact(root) as dossier:
-        path = dossier.free_path("attachments", f"NNNN/{portable_name(file.name)}")
+        path = dossier.free_path("attachments", f"NNNN/{portable_name(name)}")
         state = dossier.state()
-        draft = draft_attachment(state, path, data, file.name, text, signer.public_key, new_id())
+        draft = draft_attachment(state, path, data, name, text, signer.public_key, new_id())
         dossier.add(draft, signed(draft, signer))
     return path
 
@@ -101,10 +131,11 @@ def sign(root: Path, signature: Signature, signer: Signer, digest: str | None = 
 
     Raises:
         BadInput: it is no folder.
-        AuditError: the dossier cannot be added to, or has another digest.
+        AuditError: the dossier cannot be added to, or has another digest; or an approver comes too early.
         Refused: the dossier is damaged.
     """
     with _intact(root, digest) as dossier:
+        _require_ready(root, signature)
         draft = _drafted(dossier, signature, signer.public_key, now(), new_id())
         dossier.add(draft, signed(draft, signer))
         return Signed(draft.envelope, dossier.state().manifest)
@@ -132,6 +163,7 @@ def export_payload(
     """
     time, run = now(), new_id()
     with _intact(root, digest) as dossier:
+        _require_ready(root, signature)
         draft = _drafted(dossier, signature, public_key, time, run)
         request = SignatureRequest(
             size=draft.size,
@@ -164,11 +196,25 @@ def import_signature(root: Path, folder: Path, digest: str | None = None) -> Sig
     request, signatures = read_request(folder)
     said = Signature(request.role, request.statement, request.organisation, request.name)
     with _intact(root, digest) as dossier:
+        _require_ready(root, said)
         draft = _drafted(dossier, said, request.public_key, request.time, request.run)
         if draft.size != request.size:
             raise AuditError(f"{root}: has grown since {folder} was exported: export it again")
         dossier.add(draft, completed(draft, signatures))
         return Signed(draft.envelope, dossier.state().manifest)
+
+
+def _require_disposition(data: bytes, file: Path) -> None:
+    """Refuse what would stand in the way of every review."""
+    try:
+        read_disposition(data, str(file))
+    except Refused as error:
+        raise BadInput(f"{file}: is named like a disposition, and is none: rename it") from error
+
+
+def _require_ready(root: Path, signature: Signature) -> None:
+    if signature.role == "approver":
+        require_reviewed(root)
 
 
 def _drafted(dossier: OpenDossier, signature: Signature, public_key: bytes, time: str, run: str) -> Draft:
@@ -193,8 +239,10 @@ def _make_dossier(root: Path, signer: Signer) -> None:
     if not os.path.lexists(log):
         try:
             files_to_seal(root)  # refused before anything is written
-        except AuditError:
+        except AuditError as error:
             if not log.exists():  # else another process makes it a dossier just now
+                if isinstance(error.__cause__, Refused):  # what is in it cannot be in a dossier
+                    raise AuditError(f"{error}; {PACK_IT}") from error
                 raise
     if os.path.lexists(log):
         require_own_log(root)
@@ -249,7 +297,7 @@ def zip_dossier(root: Path, output: Path) -> None:
 
     Raises:
         BadInput: the output cannot be written.
-        Refused: the dossier is damaged.
+        Refused: the dossier is damaged, or another process adds to it just now.
     """
     require_writable(output, "-o")
     if output.resolve().is_relative_to(root.resolve()) and root.is_dir():
@@ -264,6 +312,8 @@ def zip_dossier(root: Path, output: Path) -> None:
                 entry.external_attr = 0o644 << 16
                 with open(path, "rb") as source, archive.open(entry, "w") as target:
                     shutil.copyfileobj(source, target)
+        # Another process may have added to the folder meanwhile.
+        verify_dossier(open_container(made), levels={"integrity"}, trust={})
         os.replace(made, output)
 
 

@@ -7,10 +7,9 @@ import json
 import os
 import selectors
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -21,22 +20,23 @@ from hybrid_ai.audit.verification.canonical import encode
 from hybrid_ai.pipeline.checking import Checker, child_environment
 from hybrid_ai.pipeline.errors import BadInput, CheckerFailure
 from hybrid_ai.pipeline.inputs import read_model
+from hybrid_ai.pipeline.isolation import python_command
 from hybrid_ai.pipeline.limits import Limits
 from hybrid_ai.pipeline.result import INTERRUPTED
 from hybrid_ai.pipeline.verify import Arithmetic, Observer, Task, run
 
-# -P: a module in the working directory must not be taken for one of ours.
-COMMAND = (sys.executable, "-P", "-m", "hybrid_ai.cli.main", "verify")
+COMMAND = (*python_command("hybrid_ai.cli.main"), "verify")
 Content = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A model, a property and the seconds that verifying it may take."""
+    """A model, a property, the seconds that verifying it may take, and whether its input set may be empty."""
 
     model: Path
     property: Path
     timeout: float
+    allow_vacuous: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,10 @@ class Request:
         cases: models and properties.
         limits: of each; the time limit is the case's own.
         arithmetic: what the verdicts are about, as in `verify`.
-        allow_vacuous: prove properties of an empty input set.
+        allow_vacuous: prove properties of an empty input set, also where the case does not allow it.
         jobs: verifications at the same time, at least 1; each a process of its own where more than one.
+        files: what else is put into the dossier as it is, by path there.
+        reuse: folder of an older dossier, whose results that still stand are taken over; None without.
     """
 
     cases: Sequence[Case]
@@ -56,16 +58,19 @@ class Request:
     arithmetic: Arithmetic | None = None
     allow_vacuous: bool = False
     jobs: int = 1
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    reuse: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One verification of a dossier: its number from 1, paths in the dossier, and its seconds."""
+    """One verification of a dossier: its number from 1, paths in the dossier, and the rest of its case."""
 
     number: int
     model: str
     property: str
     timeout: float
+    allow_vacuous: bool = False
 
     @builtins.property  # `property` is a field here
     def evidence(self) -> str:
@@ -79,25 +84,25 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What becomes of a request.
+class Layout:
+    """Where everything that a request names will be in the dossier.
 
     Attributes:
         jobs: one for each case.
         sources: files to be copied, by path in the dossier; equal ones once.
-        digests: their SHA-256, hexadecimal.
-        parameters: what was asked for, but for the seconds.
+        digests: SHA-256 of all files that are given, hexadecimal, by path in the dossier.
+        parameters: what was asked for all jobs.
     """
 
     jobs: tuple[Job, ...]
-    sources: Mapping[str, Path]
+    sources: Mapping[str, Path | bytes]
     digests: Mapping[str, str]
     parameters: Content
 
     @property
     def request(self) -> str:
         """SHA-256 of all that was asked for, hexadecimal."""
-        names = [[job.model, job.property, job.timeout] for job in self.jobs]
+        names = [[job.model, job.property, job.timeout, job.allow_vacuous] for job in self.jobs]
         return sha256(encode([self.parameters, names, dict(self.digests)])).hexdigest()
 
 
@@ -106,14 +111,14 @@ def statement_path(number: int) -> str:
     return f"evidence/{number:04}.dsse.json"
 
 
-def planned(request: Request) -> Plan:
+def laid_out(request: Request) -> Layout:
     """Give each file of a request its path in the dossier.
 
     Raises:
         OSError: one cannot be read.
     """
     names: dict[tuple[str, str], str] = {}
-    sources: dict[str, Path] = {}
+    sources: dict[str, Path | bytes] = dict(request.files)
     taken: set[str] = set()
 
     def placed(folder: str, source: Path) -> str:
@@ -128,7 +133,13 @@ def planned(request: Request) -> Plan:
         return names[key]
 
     jobs = tuple(
-        Job(number, placed("models", case.model), placed("properties", case.property), case.timeout)
+        Job(
+            number,
+            placed("models", case.model),
+            placed("properties", case.property),
+            case.timeout,
+            request.allow_vacuous or case.allow_vacuous,
+        )
         for number, case in enumerate(request.cases, start=1)
     )
     limits = request.limits
@@ -137,9 +148,10 @@ def planned(request: Request) -> Plan:
         "memory": limits.memory,
         "threads": limits.threads,
         "seed": limits.seed,
-        "allow_vacuous": request.allow_vacuous,
     }
-    return Plan(jobs, sources, {path: digest for (_, digest), path in names.items()}, parameters)
+    digests = {path: digest for (_, digest), path in names.items()}
+    digests |= {path: sha256(data).hexdigest() for path, data in request.files.items()}
+    return Layout(jobs, sources, digests, parameters)
 
 
 def verify_all(
@@ -167,7 +179,7 @@ def verify_all(
     with Checker() as checker:
         for job in jobs:
             limits = replace(request.limits, timeout=job.timeout)
-            task = Task(limits, working / job.evidence, request.allow_vacuous, request.arithmetic)
+            task = Task(limits, working / job.evidence, job.allow_vacuous, request.arithmetic)
             try:
                 result = run(folder / job.model, folder / job.property, task, checker, observer, reader)
             except BadInput as error:
@@ -214,7 +226,7 @@ def _start(job: Job, folder: Path, working: Path, request: Request, threads: int
     options += ["--threads", str(threads), "--certificate", str(working / job.evidence), "--json"]
     if request.arithmetic is not None:
         options += ["--arithmetic", request.arithmetic]
-    if request.allow_vacuous:
+    if job.allow_vacuous:
         options.append("--allow-vacuous")
     command = [*COMMAND, str(folder / job.model), str(folder / job.property), *options]
     said = tempfile.TemporaryFile()

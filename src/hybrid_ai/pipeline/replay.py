@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,12 @@ from hybrid_ai.pipeline.verify import Observer, Task, run
 
 Content = dict[str, Any]
 Agreement = Literal["agrees", "differs", "contradicts", "nothing to replay"]
+Ask = Callable[[Path, Path, Path, Engine], CheckResult]
+
+
+def check_alone(model: Path, claim: Path, evidence: Path, engine: Engine) -> CheckResult:
+    """Ask a checker of its own process."""
+    return check(model, claim, evidence, engine=engine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,7 @@ def replay(
     *,
     engine: Engine,
     search: bool,
+    timeout: float | None = None,
     observer: Observer,
     on_result: Callable[[Replayed], None],
 ) -> list[Replayed]:
@@ -55,10 +62,13 @@ def replay(
         folder: the dossier.
         engine: in which certificates are judged.
         search: also repeat each search, with the recorded limits.
-        observer: told how each search goes.
+        timeout: seconds that each search may take at most, or None for the recorded ones, which whoever made
+            the dossier chose: up to three years each.
+        observer: told how each search goes, and first how long all may take.
         on_result: called with each result.
 
     Raises:
+        BadInput: a limit is out of its range.
         CheckerFailure: the checker itself failed.
         KeyboardInterrupt: interrupted.
     """
@@ -66,24 +76,39 @@ def replay(
     if manifest["kind"] != "certification":  # a file of that name is not ours there
         return []
     content = json.loads((folder / "results.json").read_bytes())
+    limits = [_limits(result, timeout) for result in content["results"]] if search else []
+    if limits and observer.notice is not None:
+        seconds = sum(each.timeout for each in limits)
+        observer.notice(f"repeating at most {len(limits)} searches, {seconds:,.1f} s in all at most")
     replayed = []
-    for result in content["results"]:
-        found = _judged(folder, result, engine)
+    for number, result in enumerate(content["results"]):
+        found = judged(folder, result, engine)
         if search and found.agreement != "contradicts":
-            found = _searched(folder, result, observer, found)
+            found = _searched(folder, result, limits[number], observer, found)
         replayed.append(found)
         on_result(found)
     return replayed
 
 
-def _judged(folder: Path, result: Content, engine: Engine) -> Replayed:
+def judged(folder: Path, result: Content, engine: Engine, ask: Ask = check_alone) -> Replayed:
+    """Judge the evidence of one result again, a counterexample in ONNX Runtime as well.
+
+    Args:
+        folder: the dossier.
+        result: as its `results.json` tells it.
+        engine: in which a certificate is judged first.
+        ask: the checker, given model, property, evidence and engine.
+
+    Raises:
+        CheckerFailure: the checker itself failed.
+    """
     claimed = {name for name, verdict in result["arithmetics"].items() if verdict == "proved"}
     if result["evidence"] is None or (not claimed and result["verdict"] != "refuted"):
         return Replayed(result, "nothing to replay", result.get("reason") or "no evidence was kept")
     files = [folder / result[name] for name in ("model", "property", "evidence")]
-    answer = check(*files, engine=engine)
+    answer = ask(*files, engine)
     if answer.status == "rejected" and engine == "fast":  # its margins depend on the machine's linear algebra
-        answer = check(*files, engine="exact")
+        answer = ask(*files, "exact")
     if result["verdict"] == "refuted":
         return _evaluated(folder, result, answer)
     if answer.status != "valid" or answer.kind != "certificate":
@@ -128,10 +153,18 @@ def _violates_float32(folder: Path, result: Content) -> bool:
     return violates_float32(inputs.property, x, point, outputs)
 
 
-def _searched(folder: Path, result: Content, observer: Observer, judged: Replayed) -> Replayed:
-    """Repeat the search with the recorded limits."""
+def _limits(result: Content, timeout: float | None) -> Limits:
+    """The recorded limits of a search, its time cut to what it may take now."""
     asked = result["parameters"]
     limits = Limits(asked["timeout"], asked["memory"], asked["threads"], asked["seed"])
+    return limits if timeout is None else replace(limits, timeout=min(timeout, limits.timeout))
+
+
+def _searched(
+    folder: Path, result: Content, limits: Limits, observer: Observer, judged: Replayed
+) -> Replayed:
+    """Repeat the search."""
+    asked = result["parameters"]
     task = Task(limits, None, asked["allow_vacuous"], asked["arithmetic"])
     with Checker() as checker:
         found = run(folder / result["model"], folder / result["property"], task, checker, observer)

@@ -9,9 +9,10 @@ from typing import Literal
 
 from hybrid_ai.audit.verification.checkpoint import read_checkpoint
 from hybrid_ai.audit.verification.container import open_container
-from hybrid_ai.audit.verification.dossier import Report, Since, verify_dossier
+from hybrid_ai.audit.verification.dossier import Report, verify_dossier
 from hybrid_ai.audit.verification.rejected import Level
 from hybrid_ai.audit.verification.reproof import Reprover
+from hybrid_ai.audit.verification.since import Since
 from hybrid_ai.pipeline.checking import COMMAND
 from tests.audit_builder import AUTHOR, REVIEWER
 from tests.soundness.dossier.copies import Copy

@@ -10,8 +10,9 @@ import pytest
 from hybrid_ai.audit.verification import dossier as module
 from hybrid_ai.audit.verification.checkpoint import read_checkpoint
 from hybrid_ai.audit.verification.container import open_container
-from hybrid_ai.audit.verification.dossier import LEVELS, Since, verify_dossier
+from hybrid_ai.audit.verification.dossier import LEVELS, verify_dossier
 from hybrid_ai.audit.verification.rejected import Refused
+from hybrid_ai.audit.verification.since import Since
 from tests.audit_builder import (
     AUTHOR,
     REVIEWER,

@@ -11,6 +11,8 @@ import pytest
 from hybrid_ai.audit.errors import AuditError
 from hybrid_ai.audit.sealing import files_to_seal, is_begun_certification, is_sealed, seal
 from hybrid_ai.audit.trace import Trace
+from hybrid_ai.audit.verification.rejected import Refused
+from hybrid_ai.pipeline.dossiers import attach
 from tests.audit_builder import sha256
 from tests.certified import OTHER, RUN, SIGNER, entries, snapshot, verified
 
@@ -151,3 +153,21 @@ def test_shared_folders_of_its_own_stay_and_their_numbers_are_taken(root: Path) 
     with open_dossier(root) as dossier:
         assert dossier.free_path("attachments", "NNNN/y") == "attachments/0002/y"
     verified(root)
+
+
+def test_a_log_that_others_append_to_after_the_seal_is_refused_until_they_take_it_back(
+    tmp_path: Path, root: Path
+) -> None:
+    seal(logged(root), "folder", SIGNER, RUN)
+    log, own = root / "trace/entries.jsonl", tmp_path / "own.jsonl"
+    own.write_bytes(b"a log")
+    attach(root, own, SIGNER, "")
+    with Trace(log) as trace:
+        trace.append("mine")
+        trace.append("mine")
+    said = r"^trace/entries\.jsonl: entry 4: ends the log, .*; remove the lines after entry 2, and"
+    with pytest.raises(Refused, match=said):
+        attach(root, own, SIGNER, "")
+    log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:3]))
+    assert attach(root, own, SIGNER, "") == "attachments/0002/own.jsonl"
+    verified(root, SIGNER)

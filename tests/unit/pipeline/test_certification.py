@@ -14,10 +14,12 @@ import pytest
 from hybrid_ai.pipeline import certification
 from hybrid_ai.pipeline.certification import certify
 from hybrid_ai.pipeline.errors import BadInput, CheckerFailure
-from hybrid_ai.pipeline.instances import Case, Job, Request
+from hybrid_ai.pipeline.instances import Case, Job
 from hybrid_ai.pipeline.limits import Limits
 from tests.certified import (
+    BRAKING,
     DEMO,
+    LIMIT,
     OTHER,
     PROPERTIES,
     QUIET,
@@ -25,31 +27,20 @@ from tests.certified import (
     VERDICTS,
     Content,
     Stub,
+    Told,
     certified_copy,
     demo_request,
     entries,
     ignore,
+    interrupted,
     results_of,
+    run,
     snapshot,
+    stubbed,
     verified,
 )
 
-BRAKING = DEMO / "braking.onnx"
-LIMIT = DEMO / "braking_limit.vnnlib"
-
-
-class Told(list[tuple[str, bool]]):
-    """What `on_result` was told: verdict, and whether an earlier run made it."""
-
-    def __call__(self, result: Content, resumed: bool) -> None:
-        self.append((result["verdict"], resumed))
-
-
-@pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
-    made = Stub()
-    monkeypatch.setattr(certification, "verify_all", made)
-    return made
+stub = pytest.fixture(stubbed, name="stub")
 
 
 def unknown(job: Job, result: Content, file: Path) -> None:
@@ -57,11 +48,6 @@ def unknown(job: Job, result: Content, file: Path) -> None:
     result |= {"verdict": "unknown", "certificate": None, "counterexample": None, "reason": "timeout"}
     result["arithmetics"] = dict.fromkeys(result["arithmetics"], "unknown")
     result["reasons"] = dict.fromkeys(result["arithmetics"], "timeout")
-
-
-def run(output: Path, told: Told | None = None, request: Request | None = None) -> Path:
-    certify(request or demo_request(), output, SIGNER, QUIET, Told() if told is None else told)
-    return output
 
 
 def test_what_is_certified_verifies_and_holds_all_that_was_given(tmp_path: Path) -> None:
@@ -240,11 +226,8 @@ def test_a_seal_cut_off_before_its_entry_is_made_again(
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "other key", "evidence"])
 def test_a_damaged_result_is_computed_again(tmp_path: Path, stub: Stub, damage: str) -> None:
-    output, staging = tmp_path / "d", tmp_path / "d.partial"
-    stub.stop_after = 2
-    with pytest.raises(KeyboardInterrupt):
-        run(output)
-    stub.stop_after = None
+    output = tmp_path / "d"
+    staging = interrupted(output, stub, 2)
     statement = staging / "evidence/0001.dsse.json"
     if damage == "cut":
         statement.write_bytes(statement.read_bytes()[:-20])
@@ -264,10 +247,9 @@ def test_a_damaged_result_is_computed_again(tmp_path: Path, stub: Stub, damage: 
 
 def test_what_is_unknown_is_tried_again(tmp_path: Path, stub: Stub) -> None:
     output = tmp_path / "d"
-    stub.change, stub.stop_after = unknown, 2
-    with pytest.raises(KeyboardInterrupt):
-        run(output)
-    stub.change, stub.stop_after = None, None
+    stub.change = unknown
+    interrupted(output, stub, 2)
+    stub.change = None
     told = Told()
     run(output, told)
     assert stub.done == [1, 2, 1, 2, 3] and told == [(verdict, False) for verdict in VERDICTS]
@@ -278,11 +260,8 @@ def test_what_is_unknown_is_tried_again(tmp_path: Path, stub: Stub) -> None:
 
 
 def test_leftover_evidence_of_another_kind_does_not_stay(tmp_path: Path, stub: Stub) -> None:
-    stub.stop_after = 2
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "d")
-    stub.stop_after = None
-    (tmp_path / "d.partial/evidence/0003.certificate").write_bytes(b"of a run that was killed")
+    staging = interrupted(tmp_path / "d", stub, 2)
+    (staging / "evidence/0003.certificate").write_bytes(b"of a run that was killed")
     run(tmp_path / "d")
     assert not (tmp_path / "d/evidence/0003.certificate").exists()
     verified(tmp_path / "d", SIGNER)
@@ -351,10 +330,8 @@ def test_a_decided_result_without_its_evidence_is_a_failure(tmp_path: Path, stub
 
 def test_another_request_in_the_same_folder_is_refused(tmp_path: Path, stub: Stub) -> None:
     output = tmp_path / "d"
-    stub.stop_after = 1
-    with pytest.raises(KeyboardInterrupt):
-        run(output)
-    before = snapshot(tmp_path / "d.partial")
+    staging = interrupted(output, stub, 1)
+    before = snapshot(staging)
     other = tmp_path / "renamed.vnnlib"
     shutil.copy(LIMIT, other)
     for request in (
@@ -367,8 +344,7 @@ def test_another_request_in_the_same_folder_is_refused(tmp_path: Path, stub: Stu
     ):
         with pytest.raises(BadInput, match="holds another certification, interrupted: remove it"):
             certify(request, output, SIGNER, QUIET, ignore)
-        assert snapshot(tmp_path / "d.partial") == before
-    stub.stop_after = None
+        assert snapshot(staging) == before
     run(output, request=demo_request(jobs=2))  # how many at a time changes no verdict
     verified(output, SIGNER)
 
@@ -392,11 +368,3 @@ def test_two_processes_at_once_are_one_too_many(tmp_path: Path, stub: Stub) -> N
     certify(demo_request(), tmp_path / "d", SIGNER, QUIET, begin_again)
     assert stub.done == [1, 2, 3]
     verified(tmp_path / "d", SIGNER)
-
-
-def interrupted(output: Path, stub: Stub, after: int) -> Path:
-    stub.stop_after = after
-    with pytest.raises(KeyboardInterrupt):
-        run(output)
-    stub.stop_after = None
-    return output.with_name(output.name + ".partial")

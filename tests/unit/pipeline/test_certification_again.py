@@ -14,12 +14,14 @@ import pytest
 from hybrid_ai.audit.errors import AuditError
 from hybrid_ai.audit.log_file import sync_folder
 from hybrid_ai.audit.sealing import seal
-from hybrid_ai.pipeline import certification
+from hybrid_ai.pipeline import certification, staging
 from hybrid_ai.pipeline.certification import certify
 from hybrid_ai.pipeline.errors import BadInput, CheckerFailure
-from hybrid_ai.pipeline.instances import Case, Job, Request
+from hybrid_ai.pipeline.instances import Case
 from tests.certified import (
+    BRAKING,
     DEMO,
+    LIMIT,
     PROPERTIES,
     QUIET,
     RUN,
@@ -27,66 +29,19 @@ from tests.certified import (
     VERDICTS,
     Content,
     Stub,
+    Told,
     demo_request,
     entries,
     ignore,
+    interrupted,
     results_of,
+    run,
     snapshot,
+    stubbed,
     verified,
 )
 
-BRAKING = DEMO / "braking.onnx"
-LIMIT = DEMO / "braking_limit.vnnlib"
-
-
-class Told(list[tuple[str, bool]]):
-    """What `on_result` was told: verdict, and whether an earlier run made it."""
-
-    def __call__(self, result: Content, resumed: bool) -> None:
-        self.append((result["verdict"], resumed))
-
-
-@pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
-    made = Stub()
-    monkeypatch.setattr(certification, "verify_all", made)
-    return made
-
-
-def unknown(job: Job, result: Content, file: Path) -> None:
-    file.unlink()
-    result |= {"verdict": "unknown", "certificate": None, "counterexample": None, "reason": "timeout"}
-    result["arithmetics"] = dict.fromkeys(result["arithmetics"], "unknown")
-    result["reasons"] = dict.fromkeys(result["arithmetics"], "timeout")
-
-
-def run(output: Path, told: Told | None = None, request: Request | None = None) -> Path:
-    certify(request or demo_request(), output, SIGNER, QUIET, Told() if told is None else told)
-    return output
-
-
-def rejected(job: Job, result: Content, file: Path) -> None:
-    """A certificate that was rejected and kept; both reasons name its file."""
-    kept = result["certificate"] or {"path": str(file), "sha256": result["counterexample"]["file"]["sha256"]}
-    reason = f"certificate rejected: rule at tree 0; certificate kept in {file}"
-    arithmetics = dict.fromkeys(result["arithmetics"], "unknown")
-    result |= {"verdict": "unknown", "reason": reason, "failed": True, "arithmetics": arithmetics}
-    result |= {"reasons": dict.fromkeys(arithmetics, reason), "certificate": kept, "counterexample": None}
-
-
-def late(job: Job, result: Content, file: Path) -> None:
-    """A counterexample was written, but its check came too late: the result tells of no evidence."""
-    keep = file.read_bytes()
-    unknown(job, result, file)
-    file.write_bytes(keep)
-
-
-def interrupted(output: Path, stub: Stub, after: int) -> Path:
-    stub.stop_after = after
-    with pytest.raises(KeyboardInterrupt):
-        run(output)
-    stub.stop_after = None
-    return output.with_name(output.name + ".partial")
+stub = pytest.fixture(stubbed, name="stub")
 
 
 def test_a_folder_renamed_while_it_was_opened_is_not_written(
@@ -156,13 +111,13 @@ def test_a_file_that_changes_meanwhile_is_refused(
 ) -> None:
     source = tmp_path / "p.vnnlib"
     shutil.copy(LIMIT, source)
-    inner = certification._locked
+    inner = certification.locked
 
     def locked(staging: Path) -> object:
         shutil.copy(DEMO / "braking_envelope.vnnlib", source)
         return inner(staging)
 
-    monkeypatch.setattr(certification, "_locked", locked)
+    monkeypatch.setattr(certification, "locked", locked)
     with pytest.raises(BadInput, match=r"p\.vnnlib: was changed while it was read"):
         run(tmp_path / "d", request=demo_request(cases=[Case(BRAKING, source, 60.0)]))
     assert stub.done == []
@@ -343,7 +298,8 @@ def test_names_are_on_disk_before_the_seal_and_after_the_renaming(
 
         return call
 
-    monkeypatch.setattr(certification, "sync_folder", noted("sync", sync_folder))
+    for module in (certification, staging):
+        monkeypatch.setattr(module, "sync_folder", noted("sync", sync_folder))
     monkeypatch.setattr(certification, "seal", noted("seal", seal))
     monkeypatch.setattr(os, "rename", noted("rename", os.rename))
     run(tmp_path / "d")

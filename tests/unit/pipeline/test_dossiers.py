@@ -11,6 +11,7 @@ import threading
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,6 +39,8 @@ from tests.certified import OTHER, RUN, SIGNER, certified_copy, entries, snapsho
 from tests.unit.audit.test_additions import Crash, crashing
 
 SEEN = Signature("reviewer", "seen", "Ltd", "A. Person")
+# An approver waits for dispositions: test_reviewing.py.
+EARLY = tuple(role for role in ROLES if role != "approver")
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -70,7 +73,7 @@ def test_a_dossier_verifies_after_every_addition(root: Path, note: Path) -> None
         if chance.random() < 0.5:
             paths.append(attach(root, note, signer, chance.choice(["", "said \u2028 \x1b[31m"])))
         else:
-            paths.append(sign(root, Signature(chance.choice(ROLES), chance.choice(["", "ok"])), signer).path)
+            paths.append(sign(root, Signature(chance.choice(EARLY), chance.choice(["", "ok"])), signer).path)
         report = verified(root, SIGNER, OTHER)
         assert report.digest == digest and [added.path for added in report.additions] == paths
     assert len(set(paths)) == 12
@@ -96,6 +99,22 @@ def test_a_stranger_who_adds_is_named(root: Path, note: Path) -> None:
     trust = {SIGNER.key_id: SIGNER.public_key}
     report = verify_dossier(open_container(root), levels={"authenticity"}, trust=trust)
     assert not report.established and OTHER.key_id in report.levels[0].detail
+
+
+def test_a_zip_of_a_dossier_that_grows_meanwhile_is_not_written(
+    root: Path, note: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = shutil.copyfileobj
+
+    def copied(source: Any, target: Any) -> None:
+        if source.name.endswith("entries.jsonl"):
+            attach(root, note, OTHER, "")
+        copy(source, target)
+
+    monkeypatch.setattr(shutil, "copyfileobj", copied)
+    with pytest.raises(Refused, match=r"^keys/.* is missing"):
+        zip_dossier(root, tmp_path / "d.zip")
+    assert {path.name for path in tmp_path.iterdir()} == {"d", note.name}
 
 
 def test_what_is_damaged_is_neither_signed_nor_extended(root: Path, note: Path, tmp_path: Path) -> None:
@@ -152,6 +171,22 @@ def test_a_foreign_folder_that_cannot_be_sealed_stays_as_it_is(
     with pytest.raises(AuditError, match=said):
         attach(foreign, note, SIGNER, "")
     assert snapshot(foreign) == before
+
+
+@pytest.mark.parametrize("name", ["a b.txt", "caf\u00e9.csv", ".git", "x\nproof: established"])
+def test_what_cannot_be_named_can_be_packed(foreign: Path, note: Path, tmp_path: Path, name: str) -> None:
+    """What is refused is named with the rule and what can be done, which then works."""
+    (foreign / name).write_bytes(b"mine")
+    with pytest.raises(AuditError) as refused:
+        attach(foreign, note, SIGNER, "")
+    said = str(refused.value)
+    assert name.replace("\n", "\\n") in said and "\n" not in said
+    for words in ("A-Z a-z 0-9 . _ -", "rename or remove it", "put the archive into a folder of its own"):
+        assert words in said
+    (tmp_path / "packed").mkdir()
+    shutil.make_archive(str(tmp_path / "packed/all"), "zip", foreign)
+    attach(tmp_path / "packed", note, SIGNER, "")
+    assert verified(tmp_path / "packed", SIGNER).kind == "folder"
 
 
 def test_an_interrupted_certification_is_no_foreign_folder(foreign: Path, note: Path) -> None:
@@ -401,7 +436,7 @@ def test_openssl_signs_what_is_exported(root: Path, tmp_path: Path) -> None:
     key = tmp_path / "key.pem"
     key.write_bytes(make_key(12).private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     folder = tmp_path / "request"
-    export_payload(root, Signature("approver", ""), OTHER.public_key, folder)
+    export_payload(root, Signature("verifier", ""), OTHER.public_key, folder)
     for name in ("envelope", "checkpoint"):
         ends = ["-in", str(folder / f"{name}.bin"), "-out", str(folder / f"{name}.sig")]
         command = [openssl, "pkeyutl", "-sign", "-rawin", "-inkey", str(key), *ends]
@@ -438,7 +473,7 @@ def test_signatures_that_do_not_fit_are_refused(root: Path, note: Path, tmp_path
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [('"reviewer"', '"approver"'), ('"seen"', '"not seen"'), ('"Ltd"', "null"), (RUN[:2], "zz")],
+    [('"reviewer"', '"verifier"'), ('"seen"', '"not seen"'), ('"Ltd"', "null"), (RUN[:2], "zz")],
 )
 def test_a_request_that_was_changed_after_the_export_fits_no_signature(
     root: Path, tmp_path: Path, old: str, new: str
@@ -516,12 +551,12 @@ def test_an_archive_is_written_beside_the_dossier_or_not_at_all(root: Path, tmp_
 def test_what_is_shown_is_what_was_added(root: Path, note: Path, tmp_path: Path) -> None:
     attach(root, note, OTHER, "")
     sign(root, Signature("author", "mine"), SIGNER)
-    sign(root, Signature("approver", "good\nsigned as author\x1b[2J", "Ltd", "A"), OTHER)
+    sign(root, Signature("verifier", "good\nsigned as author\x1b[2J", "Ltd", "A"), OTHER)
     told = contents(root)
     assert [added["path"] for added in told["additions"]] == [
         "attachments/0001/my_note.txt",
         "signatures/0001-author.dsse.json",
-        "signatures/0002-approver.dsse.json",
+        "signatures/0002-verifier.dsse.json",
     ]
     assert [added.get("independence") for added in told["additions"]] == [
         None, "same key as the seal", "different key"

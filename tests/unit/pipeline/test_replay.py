@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hybrid_ai.pipeline.checking import CheckResult, check
 from hybrid_ai.pipeline.dossiers import attach, unpacked, zip_dossier
 from hybrid_ai.pipeline.errors import BadInput
 from hybrid_ai.pipeline.replay import Replayed, replay
+from hybrid_ai.pipeline.verify import Observer, Task
 from tests.audit_builder import sha256
 from tests.certified import OTHER, QUIET, SIGNER, Content, certified_copy, resealed, results_of, verified
 
@@ -25,9 +27,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return certified_copy(tmp_path_factory.mktemp("replay") / "d")
 
 
-def replayed(path: Path, *, search: bool = False, engine: Any = "fast") -> list[Replayed]:
+def replayed(path: Path, *, search: bool = False, engine: Any = "fast", **more: Any) -> list[Replayed]:
     told: list[Replayed] = []
-    found = replay(path, engine=engine, search=search, observer=QUIET, on_result=told.append)
+    options: dict[str, Any] = {"observer": QUIET, **more}
+    found = replay(path, engine=engine, search=search, on_result=told.append, **options)
     assert told == found
     return found
 
@@ -213,6 +216,44 @@ def test_recorded_limits_are_those_of_the_search(root: Path, tmp_path: Path) -> 
 
     with pytest.raises(BadInput, match="time limit -1"):
         replayed(resealed(root, tmp_path / "e", nonsense, OTHER), search=True)
+
+
+def test_searches_take_no_longer_than_is_allowed(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dossier may have been made to keep its verifiers busy for years; that is said before it begins."""
+    from hybrid_ai.pipeline import replay as module
+
+    def change(index: int, result: Content, target: Path) -> None:
+        result["parameters"]["timeout"] = (1e8, 1e8, 2.5)[index]
+
+    copy, asked, told = resealed(root, tmp_path / "d", change, OTHER), [], []
+    inner = module.run
+
+    def timed(model: Path, claim: Path, task: Task, *more: Any) -> Any:
+        assert told  # how long it may take was said before
+        asked.append(task.limits.timeout)
+        return inner(model, claim, replace(task, limits=replace(task.limits, timeout=60.0)), *more)
+
+    monkeypatch.setattr(module, "run", timed)
+    observer = Observer(None, told.append)
+    for timeout, limits, said in (
+        (None, [1e8, 1e8, 2.5], "200,000,002.5 s"),
+        (30.0, [30.0, 30.0, 2.5], "62.5 s"),
+    ):
+        found = replayed(copy, search=True, timeout=timeout, observer=observer)
+        assert [each.agreement for each in found] == ["agrees"] * 3
+        assert asked == limits
+        assert [line for line in told if "repeating" in line] == [
+            f"repeating at most 3 searches, {said} in all at most"
+        ]
+        asked.clear()
+        told.clear()
+    replayed(copy, observer=observer)
+    assert told == []
+    for wrong in (0, -1, float("nan")):
+        with pytest.raises(BadInput, match="time limit"):
+            replayed(copy, search=True, timeout=wrong)
 
 
 def test_an_interrupted_search_ends_the_replay(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

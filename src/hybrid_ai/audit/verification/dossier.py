@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from itertools import islice
 
-from hybrid_ai.audit.verification.checkpoint import Checkpoint, Note
 from hybrid_ai.audit.verification.container import Container
 from hybrid_ai.audit.verification.evidence import ARITHMETICS, Claim, read_claims
-from hybrid_ai.audit.verification.log import Log, known_signers, read_log, require_fits
+from hybrid_ai.audit.verification.log import Log, read_log
 from hybrid_ai.audit.verification.manifest import (
     MANIFEST,
     MANIFEST_LIMIT,
@@ -28,20 +26,15 @@ from hybrid_ai.audit.verification.sealing import (
     require_all_used,
     require_checkpoints,
 )
+from hybrid_ai.audit.verification.signers import NAMED, Addition, find_additions, shared_key_flags
 from hybrid_ai.audit.verification.signing import RoleSignature, read_role_signature
+from hybrid_ai.audit.verification.since import Since, require_extended
+
+# `Addition` is part of a report, `Since` of what is asked for.
+__all__ = ["LEVELS", "Addition", "LevelStatus", "Report", "Result", "Since", "verify_dossier"]
 
 LEVELS: tuple[Level, ...] = ("integrity", "authenticity", "proof")
 VERIFIER = "verify.py"
-NAMED = 8  # files named in one line; the rest is counted
-
-
-@dataclass(frozen=True)
-class Since:
-    """An earlier checkpoint that was kept elsewhere: what `read_checkpoint` returned, and its file's name."""
-
-    checkpoint: Checkpoint
-    note: Note
-    where: str
 
 
 @dataclass(frozen=True)
@@ -78,37 +71,6 @@ class Result:
     proved: tuple[str, ...]
     refuted: tuple[str, ...]
     vacuous: bool
-
-
-@dataclass(frozen=True)
-class Addition:
-    """What was added to a dossier after it was sealed.
-
-    Attributes:
-        sequence: number of the entry.
-        time: as its signer's clock said.
-        action: `dossier/attach` or `dossier/sign`.
-        path: of the file.
-        key: key id of the signer.
-        pinned: whether that key is pinned.
-        role: with `dossier/sign`, else None.
-        signature: what the signer declares, with `dossier/sign`, else None.
-        seals: whether that key sealed the dossier.
-        same_key: paths of the other signatures in a role by that key, at most NAMED + 1, with `dossier/sign`.
-        same_organisation: likewise of signatures by other keys that declare the same organisation.
-    """
-
-    sequence: int
-    time: str
-    action: str
-    path: str
-    key: str
-    pinned: bool
-    role: str | None
-    signature: RoleSignature | None
-    seals: bool
-    same_key: tuple[str, ...]
-    same_organisation: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -214,9 +176,9 @@ def _report(
     own_sha256: str | None,
     proof: Reproof | None,
 ) -> Report:
-    seal, signers = whole.sealings[0], _signers(whole)
+    seal = whole.sealings[0]
     flags = (
-        *_shared_keys(whole.sealings),
+        *shared_key_flags(whole.sealings),
         *_claim_flags(whole),
         *_verifier_flags(whole.manifest, own_sha256),
     )
@@ -230,7 +192,7 @@ def _report(
         seal_pinned=seal.key in trust,
         levels=statuses,
         results=tuple(map(_result, whole.claims)),
-        additions=tuple(_addition(sealing, whole, trust, signers) for sealing in whole.sealings[1:]),
+        additions=find_additions(whole.sealings, whole.signatures, trust),
         flags=flags,
         proof=proof,
     )
@@ -313,7 +275,7 @@ def _authenticity(
     """Step 7."""
     seal, *later = whole.sealings
     if since is not None:
-        _require_extended(whole.log, since, trust)
+        require_extended(whole.log, since, trust)
     if not trust:
         reason = f"signer not established: pin a key with --trust FILE; it was sealed by {seal.key}"
         return LevelStatus("authenticity", False, reason)
@@ -337,16 +299,6 @@ def _authenticity(
 def _named(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
-
-
-def _require_extended(log: Log, since: Since, trust: Mapping[str, bytes]) -> None:
-    try:
-        require_fits(since.checkpoint, log, since.where)
-        signers = known_signers(since.note, trust, since.where)
-    except Refused as error:
-        raise Refused("authenticity", error.where, error.reason) from error
-    if trust and not signers:
-        raise Refused("authenticity", since.where, "no pinned key has signed it")
 
 
 def _proof(whole: _Whole, proof: Reproof) -> LevelStatus:
@@ -384,72 +336,6 @@ def _result(claim: Claim) -> Result:
         refuted=tuple(name for name in ARITHMETICS if name in claim.refuted),
         vacuous=claim.vacuous,
     )
-
-
-@dataclass(frozen=True)
-class _Signers:
-    """Paths of the signatures in a role, by key id; and by declared organisation, then key id."""
-
-    by_key: Mapping[str, list[str]]
-    by_organisation: Mapping[str, Mapping[str, list[str]]]
-
-
-def _signers(whole: _Whole) -> _Signers:
-    by_key: dict[str, list[str]] = {}
-    by_organisation: dict[str, dict[str, list[str]]] = {}
-    for sealing in whole.sealings:
-        if sealing.role:
-            by_key.setdefault(sealing.key, []).append(sealing.path)
-            declared = _organisation(whole.signatures[sealing.path])
-            if declared is not None:
-                by_organisation.setdefault(declared, {}).setdefault(sealing.key, []).append(sealing.path)
-    return _Signers(by_key, by_organisation)
-
-
-def _addition(sealing: Sealing, whole: _Whole, trust: Mapping[str, bytes], signers: _Signers) -> Addition:
-    said = whole.signatures.get(sealing.path)
-    declared = _organisation(said)
-    declaring = {} if declared is None else signers.by_organisation[declared]
-    signed = signers.by_key[sealing.key] if said is not None else []
-    same_key = (path for path in signed if path != sealing.path)
-    same_organisation = (path for key, paths in declaring.items() if key != sealing.key for path in paths)
-    return Addition(
-        sequence=sealing.entry.sequence,
-        time=sealing.entry.time,
-        action=sealing.action,
-        path=sealing.path,
-        key=sealing.key,
-        pinned=sealing.key in trust,
-        role=sealing.role or None,
-        signature=said,
-        seals=sealing.key == whole.sealings[0].key,
-        # Cut off, or thousands of signatures would name each other.
-        same_key=tuple(islice(same_key, NAMED + 1)),
-        same_organisation=tuple(islice(same_organisation, NAMED + 1)),
-    )
-
-
-def _organisation(said: RoleSignature | None) -> str | None:
-    """The declared organisation for comparison: case and spaces make no other one."""
-    if said is None or said.organisation is None:
-        return None
-    return " ".join(said.organisation.casefold().split())
-
-
-def _shared_keys(sealings: tuple[Sealing, ...]) -> list[str]:
-    """A flag for each key in two roles; who sealed is an author, signed so or not."""
-    sealer = sealings[0].key
-    roles: dict[str, list[str]] = {sealer: ["author"]}
-    for sealing in sealings:
-        if sealing.role and sealing.role not in roles.setdefault(sealing.key, []):
-            roles[sealing.key].append(sealing.role)
-    return [
-        f"one key in {len(held)} roles: {key} "
-        f"{'sealed as author and signed' if key == sealer else f'signed as {held[0]} and'} as "
-        f"{' and as '.join(held[1:])}"
-        for key, held in roles.items()
-        if len(held) > 1
-    ]
 
 
 def _claim_flags(whole: _Whole) -> list[str]:

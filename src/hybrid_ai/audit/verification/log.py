@@ -141,7 +141,7 @@ def read_log(entries: bytes | BinaryIO, where: str) -> Log:
     tree = Frontier()
     roots = [EMPTY_ROOT]
     for number, line in enumerate(_lines(BytesIO(entries) if isinstance(entries, bytes) else entries, where)):
-        found.append(_read_entry(line, number, f"{where}: entry {number}"))
+        found.append(read_entry(line, number, f"{where}: entry {number}"))
         tree.append(leaf_hash(line))
         roots.append(tree.root())
     if not found:
@@ -169,6 +169,11 @@ def require_fits(checkpoint: Checkpoint, log: Log, where: str) -> None:
         )
     if checkpoint.root != log.roots[checkpoint.size]:
         raise Refused("integrity", where, f"its root is not that of the first {checkpoint.size} entries")
+
+
+def checkpoint_name(size: int) -> str:
+    """Write the name of a checkpoint's file, without folder, for a number of entries."""
+    return f"{size:012}.note"
 
 
 def checkpoint_size(name: str, where: str) -> int:
@@ -219,6 +224,8 @@ def verify_log(
         log = read_log(stream, entries.name)
     found: list[SignedCheckpoint] = []
     for path in sorted(checkpoints.iterdir()) if checkpoints is not None else []:
+        if not path.is_file():
+            raise Refused("integrity", path.name, "is no file; move it out of the folder of checkpoints")
         with open(path, "rb") as stream:
             data = stream.read(NOTE_LIMIT + 1)
         if len(data) > NOTE_LIMIT:
@@ -268,7 +275,19 @@ def _lines(stream: BinaryIO, where: str) -> Iterator[bytes]:
         number += 1
 
 
-def _read_entry(line: bytes, number: int, where: str) -> Entry:
+def read_entry(line: bytes, number: int, where: str) -> Entry:
+    """Read an entry.
+
+    Args:
+        line: without its line feed.
+        number: that it must have, from 0.
+        where: its place, for the error.
+
+    Raises:
+        Refused: "integrity", as ``read_log`` does.
+
+    Source: section 4 of the format page.
+    """
     fields = as_object(decode_canonical(line, where), _REQUIRED, where, optional=_OPTIONAL)
     sequence = fields["sequence"]
     if isinstance(sequence, bool) or sequence != number:

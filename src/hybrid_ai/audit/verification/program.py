@@ -6,28 +6,18 @@ import io
 import json
 import math
 import os
-import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from hybrid_ai.audit.verification.checkpoint import read_checkpoint
 from hybrid_ai.audit.verification.container import open_container
-from hybrid_ai.audit.verification.dossier import (
-    LEVELS,
-    NAMED,
-    Addition,
-    Report,
-    Result,
-    Since,
-    verify_dossier,
-)
+from hybrid_ai.audit.verification.dossier import LEVELS, LevelStatus, Report, Result, verify_dossier
 from hybrid_ai.audit.verification.evidence import ARITHMETICS
-from hybrid_ai.audit.verification.keys import KEY_FILE_LIMIT, read_trust
-from hybrid_ai.audit.verification.log import NOTE_LIMIT
+from hybrid_ai.audit.verification.options import BadUsage, read_sealer, read_since, read_trust_files
 from hybrid_ai.audit.verification.rejected import Refused
 from hybrid_ai.audit.verification.reproof import Engine, Reprover
+from hybrid_ai.audit.verification.signers import NAMED, Addition
 
 EXIT_ESTABLISHED, EXIT_USAGE, EXIT_NOT_ESTABLISHED, EXIT_REFUSED = 0, 2, 20, 30
 
@@ -42,16 +32,12 @@ INSIDE = (
 )
 
 
+BUSY = "another process adds to it; run this again"
+
 DESCRIPTIONS = (
     "note: README.md, bom.cdx.json and ro-crate-metadata.json are descriptions: verdicts they name are not "
     "verified, the results above count"
 )
-
-_KEY_ID = re.compile("[0-9a-f]{64}")
-
-
-class _BadUsage(Exception):
-    """What was asked for makes no sense, or cannot be read; says what."""
 
 
 def main(
@@ -87,8 +73,12 @@ def execute(
     *,
     own_file: Path | None = None,
     name: str = "verify.py",
+    is_busy: Callable[[Refused | OSError], bool] = lambda error: False,
 ) -> int:
-    """Verify what the options name, print the report, and return the exit status; see `main`."""
+    """Verify what the options name, print the report, and return the exit status; see `main`.
+
+    `is_busy` says whether another process, which adds to the dossier, is why verification ended so.
+    """
     try:
         inside = own_file is not None and own_file.resolve().is_relative_to(options.dossier.resolve())
         if inside:
@@ -96,12 +86,16 @@ def execute(
         # What came with the dossier says nothing about itself.
         report = _verified(options, command, None if inside else own_sha256)
     except Refused as error:
-        _print(_refusal(error, as_json=options.json))
+        if is_busy(error):
+            return _busy(as_json=options.json)
+        _print(refusal_text(error, as_json=options.json))
         return EXIT_REFUSED
-    except _BadUsage as error:
+    except BadUsage as error:
         print(f"{name}: {error}", file=sys.stderr)
         return EXIT_USAGE
     except OSError as error:
+        if is_busy(error):
+            return _busy(as_json=options.json)
         print(f"{name}: {error.filename or options.dossier}: {error.strerror}", file=sys.stderr)
         return EXIT_USAGE
     except KeyboardInterrupt:
@@ -138,14 +132,12 @@ def _verified(options: argparse.Namespace, command: tuple[str, ...], own_sha256:
     )
     for option, value, level in given:
         if value is not None and level not in levels:
-            raise _BadUsage(f"{option} is about the level {level}, which is not asked for")
+            raise BadUsage(f"{option} is about the level {level}, which is not asked for")
     if options.budget is not None and not (math.isfinite(options.budget) and options.budget > 0):
-        raise _BadUsage(f"--budget {options.budget}: give seconds above 0")
-    trust: dict[str, bytes] = {}
-    for path in options.trust or ():
-        trust |= _read_trust(path, "--trust")
-    sealed_by = None if options.sealed_by is None else _read_sealer(options.sealed_by)
-    since = None if options.since is None else _read_since(options.since)
+        raise BadUsage(f"--budget {options.budget}: give seconds above 0")
+    trust = read_trust_files(options.trust or ())
+    sealed_by = None if options.sealed_by is None else read_sealer(options.sealed_by)
+    since = None if options.since is None else read_since(options.since)
     engine: Engine = options.engine or ("fast" if importlib.util.find_spec("numpy") else "exact")
     tell = _tell if sys.stderr is not None and sys.stderr.isatty() else None
     return verify_dossier(
@@ -159,62 +151,26 @@ def _verified(options: argparse.Namespace, command: tuple[str, ...], own_sha256:
     )
 
 
-def _read_trust(path: Path, option: str) -> Mapping[str, bytes]:
-    try:
-        return read_trust(_read(path, KEY_FILE_LIMIT), str(path))
-    except Refused as error:
-        raise _BadUsage(f"{option}: {error}") from error
-
-
-def _read_sealer(given: str) -> str:
-    """The key id of the key that must have sealed."""
-    if _KEY_ID.fullmatch(given):
-        return given
-    if not Path(given).is_file():
-        raise _BadUsage(
-            f"--sealed-by {given}: is neither a key id (64 of 0-9 a-f) nor a file that can be read"
-        )
-    keys = _read_trust(Path(given), "--sealed-by")
-    if len(keys) != 1:
-        raise _BadUsage(f"--sealed-by {given}: holds {len(keys)} keys; give the one that must have sealed")
-    return next(iter(keys))
-
-
-def _read_since(path: Path) -> Since:
-    try:
-        return Since(*read_checkpoint(_read(path, NOTE_LIMIT), str(path)), str(path))
-    except Refused as error:
-        raise _BadUsage(f"--since: {error}") from error
-
-
-def _read(path: Path, limit: int) -> bytes:
-    if not path.is_file():
-        raise _BadUsage(f"{path}: is no file that can be read")
-    with open(path, "rb") as stream:
-        data = stream.read(limit + 1)
-    if len(data) > limit:
-        raise _BadUsage(f"{path}: has more than {limit} bytes")
-    return data
-
-
-def _refusal(error: Refused, *, as_json: bool) -> str:
+def refusal_text(error: Refused, *, as_json: bool) -> str:
+    """What is printed about a defect: one line, or one JSON object."""
     if as_json:
         fields = {"level": error.level, "where": error.where, "reason": error.reason}
         return json.dumps({"status": "refused", **fields})
     return f"{error.level}: refused: {error}"
 
 
+def _busy(*, as_json: bool) -> int:
+    _print(json.dumps({"status": "busy", "reason": BUSY}) if as_json else f"busy: {BUSY}")
+    return EXIT_NOT_ESTABLISHED
+
+
 def _as_json(report: Report) -> str:
-    status = "established" if report.established else "not established"
-    return json.dumps({"status": status, **asdict(report)})
+    return json.dumps({"status": status_word(report.established), **asdict(report)})
 
 
 def _lines(report: Report) -> list[str]:
     """The report for people: a line for each level, then what else there is to know."""
-    lines = []
-    for status in report.levels:
-        word = "established" if status.established else "not established"
-        lines.append(f"{status.level}: {word}: {status.detail}")
+    lines = [level_line(status) for status in report.levels]
     lines.append(f"digest: {report.digest}")
     pinned = "pinned" if report.seal_pinned else "not pinned"
     lines.append(f"sealed: {report.sealed} (by the signer's clock) by {report.seal_key} ({pinned})")
@@ -230,6 +186,16 @@ def _lines(report: Report) -> list[str]:
         hint = "float32 arithmetic, `hybrid-ai dossier replay` runs it in ONNX Runtime"
         lines += [f"not re-evaluated: {where}: {hint}" for where in report.proof.not_reevaluated]
     return lines
+
+
+def level_line(status: LevelStatus) -> str:
+    """A level, how far it came, and why."""
+    return f"{status.level}: {status_word(status.established)}: {status.detail}"
+
+
+def status_word(established: bool) -> str:
+    """The word for a level, or for all that were asked for."""
+    return "established" if established else "not established"
 
 
 def verdict_text(result: Result) -> str:

@@ -8,7 +8,14 @@ from hybrid_ai.audit.verification.container import Container
 from hybrid_ai.audit.verification.envelope import key_id
 from hybrid_ai.audit.verification.fields import as_object, as_sha256, as_text
 from hybrid_ai.audit.verification.keys import KEY_FILE_LIMIT, read_key_file
-from hybrid_ai.audit.verification.log import NOTE_LIMIT, Entry, Log, known_signers, read_fitting
+from hybrid_ai.audit.verification.log import (
+    NOTE_LIMIT,
+    Entry,
+    Log,
+    checkpoint_name,
+    known_signers,
+    read_fitting,
+)
 from hybrid_ai.audit.verification.names import require_portable
 from hybrid_ai.audit.verification.rejected import Refused
 
@@ -53,6 +60,11 @@ class Sealing:
     role: str = ""
 
 
+def checkpoint_path(size: int) -> str:
+    """The path in a dossier of the checkpoint over a number of entries."""
+    return CHECKPOINTS + checkpoint_name(size)
+
+
 def read_sealings(log: Log) -> tuple[Sealing, ...]:
     """Read the sealing entries of a dossier's log: the seal, then what was added to it.
 
@@ -63,7 +75,11 @@ def read_sealings(log: Log) -> tuple[Sealing, ...]:
     sealings = tuple(_read_sealing(entry) for entry in log.entries if entry.action in _PARAMETERS)
     last = log.entries[-1]
     if last.action not in _PARAMETERS:
-        raise Refused("integrity", last.where, "ends the log, but is not signed; seal the dossier again")
+        reason = "ends the log, but is not signed: only `hybrid-ai dossier attach` and `sign` append to it"
+        if sealings:
+            signed = sealings[-1].entry.sequence
+            reason += f"; remove the lines after entry {signed}, and attach a log of your own as a file"
+        raise Refused("integrity", last.where, reason)
     paths: set[str] = set()
     for number, sealing in enumerate(sealings):
         if (sealing.action == SEAL) != (number == 0):
@@ -90,7 +106,7 @@ def require_checkpoints(container: Container, log: Log, sealings: tuple[Sealing,
     keys: dict[str, bytes] = {}
     expected = set()
     for sealing in sealings:
-        name = f"{CHECKPOINTS}{sealing.entry.sequence + 1:012}.note"
+        name = checkpoint_path(sealing.entry.sequence + 1)
         expected.add(name)
         if sealing.key not in keys:
             keys[sealing.key] = _read_key(container, sealing.key)
