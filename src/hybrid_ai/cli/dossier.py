@@ -43,7 +43,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     attach.add_argument("file", type=Path, metavar="FILE")
     attach.add_argument("--note", default="", metavar="TEXT", help="what is said about it")
     add_signer(attach)
-    _add_sign(action("sign", "sign in a role", "folder"))
+    _add_dispose(action("dispose", "say what becomes of an item that was not proved", "folder"))
+    _add_sign(action("sign", "sign in a role; as an approver once all items are disposed of", "folder"))
+    diff = action("diff", "list what changed since an older dossier: models, requirements, tool, verdicts")
+    diff.add_argument("newer", type=Path, metavar="NEWER", help="folder or zip")
+    diff.add_argument("--json", action="store_true")
     pack = action("zip", "write it as a zip")
     pack.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.zip")
 
@@ -52,6 +56,18 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
     from hybrid_ai.audit.verification.program import add_options
 
     add_options(parser)
+
+
+def _add_dispose(parser: argparse.ArgumentParser) -> None:
+    from hybrid_ai.audit.dispositions import KINDS
+    from hybrid_ai.audit.verification.sealing import ROLES
+
+    option = parser.add_argument
+    option("item", metavar="ITEM", help="a requirement; without a plan the number of a result, such as 0003")
+    option("--as", dest="kind", choices=KINDS, required=True, help="what becomes of it")
+    option("--rationale", required=True, metavar="TEXT", help="why; for `fixed`, in which version")
+    option("--role", choices=ROLES, required=True, help="in which it is said")
+    add_signer(parser)
 
 
 def _add_sign(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +92,15 @@ def execute(options: argparse.Namespace) -> int:
     from hybrid_ai.pipeline.busy import is_busy
     from hybrid_ai.pipeline.errors import BadInput
 
-    actions = {"show": _show, "replay": _replay, "attach": _attach, "sign": _sign, "zip": _zip}
+    actions = {
+        "show": _show,
+        "replay": _replay,
+        "attach": _attach,
+        "dispose": _dispose,
+        "sign": _sign,
+        "diff": _diff,
+        "zip": _zip,
+    }
     if options.action == "verify":
         return _verify(options)
     if not options.dossier.exists():
@@ -146,6 +170,31 @@ def _attach(options: argparse.Namespace) -> int:
     signer = signer_of(options)
     path = attach(options.dossier, options.file, signer, options.note)
     emit(f"attached {path}, signed by {signer.key_id}")
+    return 0
+
+
+def _dispose(options: argparse.Namespace) -> int:
+    from hybrid_ai.audit.dispositions import Disposition
+    from hybrid_ai.pipeline.dossiers import dispose
+
+    signer = signer_of(options)
+    said = Disposition(options.item, options.kind, options.rationale, options.role)
+    path = dispose(options.dossier, said, signer)
+    emit(f"{options.item} {options.kind}: {path}, signed by {signer.key_id}")
+    return 0
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from hybrid_ai.pipeline.comparing import compare
+
+    found = compare(options.dossier, options.newer)
+    if options.json:
+        rows = [{"requirement": each.requirement, **each.changes()} for each in found]
+        emit(json.dumps({"differences": rows}))
+        return 0
+    for each in found:
+        emit(each.line())
+    emit(f"{len(found)} differences")
     return 0
 
 

@@ -8,14 +8,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from hybrid_ai.audit.verification.canonical import decode
-from hybrid_ai.audit.verification.container import Container, open_container
+from hybrid_ai.audit.verification.container import open_container
 from hybrid_ai.audit.verification.dossier import verify_dossier
+from hybrid_ai.pipeline.documents import ASSESSMENT, PLAN, RESULTS, read_documents
 from hybrid_ai.pipeline.errors import BadInput
 
 Content = dict[str, Any]
-LARGEST = 2**28
-ASSESSMENT, PLAN, RESULTS = "assessment.json", "plan/plan.json", "results.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +82,9 @@ def _states(path: Path) -> dict[str, dict[str, str]]:
     container = open_container(path)
     if verify_dossier(container, levels={"integrity"}, trust={}).kind != "certification":
         raise BadInput(f"{path}: is a folder that somebody sealed: give two certifications")
-    names = container.names()
-    read = {name: _json(container, name) for name in (RESULTS, PLAN, ASSESSMENT) if name in names}
+    read = read_documents(container)
     try:
-        return _by_requirement(read) if PLAN in names else _by_files(read)
+        return _by_requirement(read) if PLAN in read else _by_files(read)
     except (KeyError, TypeError, IndexError) as error:
         raise BadInput(f"{path}: {PLAN} or {ASSESSMENT} is none of ours: compare others") from error
 
@@ -126,10 +123,3 @@ def _joined(texts: Iterable[str]) -> str:
 
 def _ordered(values: Mapping[str, Any]) -> str:
     return json.dumps(values, sort_keys=True)
-
-
-def _json(container: Container, name: str) -> Content:
-    content = decode(container.read(name, LARGEST), name)
-    if not isinstance(content, dict):
-        raise BadInput(f"{name}: is no JSON object: it was not made by certify")
-    return content

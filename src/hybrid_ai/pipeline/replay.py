@@ -105,10 +105,10 @@ def judged(folder: Path, result: Content, engine: Engine, ask: Ask = check_alone
     claimed = {name for name, verdict in result["arithmetics"].items() if verdict == "proved"}
     if result["evidence"] is None or (not claimed and result["verdict"] != "refuted"):
         return Replayed(result, "nothing to replay", result.get("reason") or "no evidence was kept")
-    files = [folder / result[name] for name in ("model", "property", "evidence")]
-    answer = ask(*files, engine)
+    model, claim, evidence = (folder / result[name] for name in ("model", "property", "evidence"))
+    answer = ask(model, claim, evidence, engine)
     if answer.status == "rejected" and engine == "fast":  # its margins depend on the machine's linear algebra
-        answer = ask(*files, "exact")
+        answer = ask(model, claim, evidence, "exact")
     if result["verdict"] == "refuted":
         return _evaluated(folder, result, answer)
     if answer.status != "valid" or answer.kind != "certificate":

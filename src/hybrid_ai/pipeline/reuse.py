@@ -9,11 +9,12 @@ from time import monotonic
 from typing import Any
 
 import hybrid_ai
-from hybrid_ai.audit.verification.canonical import decode, encode
+from hybrid_ai.audit.verification.canonical import encode
 from hybrid_ai.audit.verification.container import open_container
 from hybrid_ai.audit.verification.dossier import verify_dossier
-from hybrid_ai.pipeline.checking import Checker, CheckResult, CheckTimedOut, Engine
-from hybrid_ai.pipeline.errors import BadInput
+from hybrid_ai.pipeline.checking import Checker, CheckResult, Engine
+from hybrid_ai.pipeline.documents import RESULTS, read_documents
+from hybrid_ai.pipeline.errors import BadInput, CheckTimedOut
 from hybrid_ai.pipeline.instances import Job
 from hybrid_ai.pipeline.replay import Ask, judged
 
@@ -49,14 +50,14 @@ def reuse(
     """
     if not old.is_dir():
         raise BadInput(f"--reuse {old}: is no folder: give a dossier, and of a zip: unzip it first")
-    report = verify_dossier(open_container(old), levels={"integrity"}, trust={})
+    container = open_container(old)
+    report = verify_dossier(container, levels={"integrity"}, trust={})
     if report.kind != "certification":
         raise BadInput(f"--reuse {old}: is a folder that somebody sealed: give a certification")
     if report.seal_key != key:
         raise BadInput(f"--reuse {old}: was sealed by another key, {report.seal_key}: give one of your own")
-    content = decode((old / "results.json").read_bytes(), "results.json")
-    assert isinstance(content, dict)
-    earlier = {_key(each): each for each in content["results"] if _stands(each)}
+    results = read_documents(container)[RESULTS]["results"]
+    earlier = {_key(each): each for each in results if _stands(each)}
     with Checker() as checker:
 
         def ask(model: Path, claim: Path, evidence: Path, engine: Engine) -> CheckResult:

@@ -9,14 +9,12 @@ from typing import Any
 
 from hybrid_ai.audit.dispositions import Disposed, Disposition, find_dispositions, write_disposition
 from hybrid_ai.audit.errors import AuditError
-from hybrid_ai.audit.verification.canonical import decode
 from hybrid_ai.audit.verification.container import Container, open_container
 from hybrid_ai.audit.verification.dossier import Report, verify_dossier
+from hybrid_ai.pipeline.documents import ASSESSMENT, PLAN, RESULTS, read_documents
 from hybrid_ai.pipeline.errors import BadInput
 
 Content = dict[str, Any]
-ASSESSMENT, PLAN, RESULTS = "assessment.json", "plan/plan.json", "results.json"
-LARGEST = 2**28
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +93,7 @@ def _review(container: Container, report: Report) -> Review:
 
 def _items(container: Container) -> tuple[dict[str, str], list[str]]:
     """What was not proved, and the roles that have to sign."""
-    names = [name for name in (RESULTS, PLAN, ASSESSMENT) if name in container.names()]
-    read = {name: decode(container.read(name, LARGEST), name) for name in names}
+    read = read_documents(container)
     try:
         return _found_items(read)
     except (KeyError, TypeError, AttributeError) as error:

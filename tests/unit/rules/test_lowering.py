@@ -110,6 +110,12 @@ def comparisons(formula: Formula) -> Iterator[Comparison]:
             yield from comparisons(child)
 
 
+# Made once: hypothesis takes long to set such a strategy up.
+PREMISES = st.lists(formulas(INPUTS, max_leaves=3), max_size=2)
+REQUIRED = formulas(INPUTS + OUTPUTS, max_leaves=2)
+WIDTHS = st.sampled_from([Fraction(0), Fraction(1, 3), Fraction(5)])
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     quantities = [
@@ -119,11 +125,8 @@ def cases(draw: st.DrawFn) -> Case:
     limits = {}
     for name in INPUTS:
         minimum = draw(values)
-        limits[name] = Range(
-            minimum, minimum + draw(st.sampled_from([Fraction(0), Fraction(1, 3), Fraction(5)]))
-        )
-    premises = draw(st.lists(formulas(INPUTS, max_leaves=3), max_size=2))
-    require = draw(formulas(INPUTS + OUTPUTS, max_leaves=2))
+        limits[name] = Range(minimum, minimum + draw(WIDTHS))
+    premises, require = draw(PREMISES), draw(REQUIRED)
     return Case(
         Interface(tuple(quantities[:2]), tuple(quantities[2:])),
         limits,

@@ -1,0 +1,102 @@
+"""Certify a plan: its requirements become verifications, their results an assessment."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+from hybrid_ai.audit.drafts import Signer
+from hybrid_ai.audit.objectives.argument import argument
+from hybrid_ai.audit.objectives.catalogue import Catalogue, find
+from hybrid_ai.audit.objectives.offering import objective_members
+from hybrid_ai.audit.verification.canonical import encode
+from hybrid_ai.pipeline.certification import UNOBSERVED, Certified, Content, certify
+from hybrid_ai.pipeline.errors import BadInput
+from hybrid_ai.pipeline.instances import Case, Request, laid_out
+from hybrid_ai.pipeline.limits import Limits
+from hybrid_ai.pipeline.plans.assessment import assess
+from hybrid_ai.pipeline.plans.described import described, sample_files
+from hybrid_ai.pipeline.plans.model import Plan
+from hybrid_ai.pipeline.plans.verifications import Verification, verifications
+from hybrid_ai.pipeline.verify import Observer
+
+MOST_VERIFICATIONS = 9999
+
+
+def certify_plan(
+    plan: Plan,
+    output: Path,
+    signer: Signer,
+    catalogues: Sequence[Catalogue],
+    *,
+    jobs: int | None = None,
+    reuse: Path | None = None,
+    observer: Observer = UNOBSERVED,
+    on_result: Callable[[Content, bool], None] = lambda result, resumed: None,
+) -> Certified:
+    """Verify all that a plan requires and seal a dossier; what was interrupted goes on where it stopped.
+
+    Args:
+        plan: as `read_plan` returned it.
+        output: folder of the dossier, not there yet.
+        signer: who signs results and seal.
+        catalogues: of the objectives that the plan may name.
+        jobs: verifications at the same time; None for what the plan says.
+        reuse: folder of an older dossier, whose results that still stand are taken over.
+        observer: told how each search goes.
+        on_result: called with each result, and whether an earlier run made it.
+
+    Raises:
+        AuditError: the plan names an objective that no catalogue has.
+        BadInput, CheckerFailure, KeyboardInterrupt: as `certify`.
+    """
+    for objective in plan.objectives:  # before hours are spent
+        find(catalogues, objective.catalogue, objective.id)
+    wanted = plan.verification_count()
+    if wanted > MOST_VERIFICATIONS:
+        raise BadInput(f"{plan.file}: {wanted} verifications, at most {MOST_VERIFICATIONS}: split the plan")
+    found = verifications(plan)
+    with tempfile.TemporaryDirectory(prefix="hybrid-ai-plan-") as name:
+        request = _request(plan, found, Path(name))
+        content = described(plan, found, laid_out(request).jobs)
+        at_once = request.jobs if jobs is None else jobs
+        request = replace(request, files=_files(plan, content), reuse=reuse, jobs=at_once)
+
+        def describe(staging: Path, results: Sequence[Content]) -> Mapping[str, bytes]:
+            members = objective_members(content, results, catalogues)
+            assessment = assess(content, results, members)
+            return {
+                "assessment.json": encode(assessment),
+                "argument.jsonld": argument(content, assessment, results),
+            }
+
+        return certify(request, output, signer, observer, on_result, describe)
+
+
+def _request(plan: Plan, found: Sequence[Verification], folder: Path) -> Request:
+    """The request, its generated properties in a folder; equal ones are one file."""
+    paths: dict[str, Path] = {}
+    timeout = float(plan.budget.timeout.value)
+    cases = []
+    for each in found:
+        digest = sha256(each.property).hexdigest()
+        if digest not in paths:
+            paths[digest] = folder / str(len(paths)) / each.name
+            paths[digest].parent.mkdir()
+            paths[digest].write_bytes(each.property)
+        cases.append(Case(each.model.file, paths[digest], timeout, each.allow_vacuous))
+    budget = plan.budget
+    limits = Limits(timeout, budget.memory, budget.threads, budget.seed)
+    return Request(cases, limits, budget.arithmetic, jobs=budget.jobs)
+
+
+def _files(plan: Plan, content: Content) -> dict[str, bytes]:
+    files = {"plan/plan.toml": plan.source, "plan/plan.json": encode(content)}
+    paths = sample_files(plan)
+    for requirement in plan.requirements:
+        if requirement.samples is not None:
+            files[paths[requirement.id]] = requirement.samples.source
+    return files
