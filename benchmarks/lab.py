@@ -49,6 +49,7 @@ NAMES = (
     "timelimits",
     "trace",
     "dossier",
+    "plan",
     "setup",
 )
 LAB = ROOT / "build" / "lab"

@@ -72,7 +72,8 @@ def _plan(options: argparse.Namespace, signer: Signer, observer: Observer) -> Ce
     from hybrid_ai.pipeline.plans.running import certify_plan
 
     for name in OF_A_PLAN:
-        if getattr(options, name) not in (None, False):
+        value = getattr(options, name)
+        if value is not None and value is not False:  # 0 was given
             raise BadInput(f"--{name.replace('_', '-')}: goes without a plan: say it in {options.model}")
     plan, catalogues = read_plan(options.model), with_shipped(options.objectives)
     return certify_plan(

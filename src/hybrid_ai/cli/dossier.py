@@ -194,7 +194,7 @@ def _diff(options: argparse.Namespace) -> int:
         return 0
     for each in found:
         emit(each.line())
-    emit(f"{len(found)} differences")
+    emit(f"{len(found)} difference{'' if len(found) == 1 else 's'}")
     return 0
 
 

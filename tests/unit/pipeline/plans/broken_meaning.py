@@ -13,6 +13,10 @@ FIRST_ALONE = tuple(
 )
 SECOND = """inputs = [{ name = "speed", unit = "kt" }]
 outputs = [{ name = "left", unit = "1" }, { name = "right", unit = "1" }]"""
+TOO_MANY = """inputs = [{ name = "speed", unit = "kt" }, { name = "pixel", unit = "1", count = 2 }]
+outputs = [{ name = "left", unit = "1" }, { name = "right", unit = "1" }, { name = "up", unit = "1" }]"""
+WITH_OTHER_UNIT = """inputs = [{ name = "speed", unit = "kt" }, { name = "pixel", unit = "%", count = 2 }]
+outputs = [{ name = "left", unit = "1" }, { name = "right", unit = "1" }]"""
 SECOND_IN_SI = """inputs = [{ name = "speed", unit = "m/s" }, { name = "pixel", unit = "1", count = 2 }]
 outputs = [{ name = "left", unit = "1" }, { name = "right", unit = "1" }]"""
 REFERENCES = {
@@ -170,6 +174,12 @@ QUANTITIES = {
         "model[2].inputs[1].unit",
         ("'speed' has the unit 'kt' on line 13", "two names"),
     ),
+    "units of several elements": Broken(
+        (('like = "first"', WITH_OTHER_UNIT),),
+        'unit = "%"',
+        "model[2].inputs[2].unit",
+        ("'pixel_0' has the unit '1' on line 14", "give one unit"),
+    ),
     "minimum above maximum": one(
         "minimum = 0\n",
         "minimum = 1000.6\n",
@@ -199,6 +209,12 @@ FILES = {
         'inputs = [{ name = "speed"',
         "model[2].inputs",
         ("describes 1 input", "has 3", "describe each"),
+    ),
+    "outputs of the network": Broken(
+        (('like = "first"', TOO_MANY),),
+        "outputs = [{",
+        "model[2].outputs",
+        ("describes 3 outputs", "has 2"),
     ),
     "no property": one('"p.vnnlib"', '"q.vnnlib"', "requirement[2].property", "q.vnnlib: cannot be read"),
     "no VNN-LIB": one('"p.vnnlib"', '"samples.csv"', "requirement[2].property", "samples.csv:1"),

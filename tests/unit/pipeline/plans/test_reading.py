@@ -22,6 +22,15 @@ from tests.unit.pipeline.plans.plan_texts import GOOD, LEAST, SAMPLES, edited, l
 
 DEMO = Path(hybrid_ai.__file__).parent / "demo"
 
+# A model whose id is wrong; its input has no range.
+OTHER = """
+[[model]]
+id = ""
+path = "first.onnx"
+inputs = [{ name = "height", unit = "m" }, { name = "pixel", unit = "1", count = 2 }]
+outputs = [{ name = "left", unit = "1" }, { name = "right", unit = "1" }]
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -105,7 +114,7 @@ def test_the_rest(folder: Path) -> None:
 def test_the_least_plan(tmp_path: Path) -> None:
     write_identity(tmp_path / "m.onnx")
     plan = read(tmp_path, LEAST)
-    assert plan.budget.timeout.value == 600
+    assert (plan.budget.timeout.value, plan.budget.seed) == (600, 0)
     assert plan.review.roles == ("reviewer", "approver")
     assert plan.models[0].preprocessing == "inside"
     assert plan.verification_count() == 1
@@ -131,6 +140,36 @@ def test_numbers_are_exact(tmp_path: Path, written: str, value: Fraction) -> Non
     number = plan.odd.inputs[0].minimum
     assert (number.value, number.text) == (value, written.replace("_", ""))
     assert plan.odd.inputs[1].maximum.value == value
+
+
+def test_an_offset_alone_is_preprocessing(tmp_path: Path) -> None:
+    write_identity(tmp_path / "m.onnx")
+    plan = read(tmp_path, LEAST.replace("count = 2", "count = 2, offset = -1"))
+    assert plan.models[0].preprocessing == "declared"
+
+
+def test_models_are_in_the_order_of_the_plan(folder: Path) -> None:
+    plan = read(folder, edited(('models = ["first"]', 'models = ["second", "first"]')))
+    assert plan.requirements[1].models == ("first", "second")
+
+
+def test_an_input_of_one_value_is_one_cell(folder: Path) -> None:
+    plan = read(folder, edited(('"100 <= speed <= 200"', '"speed == 0.5"'), ("[4, 3]", "[1, 3]")))
+    assert plan.requirements[3].verification_count() == 2 * 2 * 3
+
+
+def test_a_property_of_several_instances(folder: Path) -> None:
+    (folder / "p.vnnlib").write_text(
+        "(vnnlib-version <2.0>)\n"
+        "(declare-network f (declare-input X real [3]) (declare-output Y real [2]))\n"
+        "(declare-network g (equal-to f) (declare-input U real [3]) (declare-output V real [2]))\n"
+        "(assert (and (<= X[0] U[0]) (> Y[0] V[0])))\n"
+    )
+    assert read(folder).requirements[1].property == "p.vnnlib"
+    (folder / "p.vnnlib").write_text("(declare-const X_0 Real)(declare-const Y_0 Real)(assert (<= Y_0 X_0))")
+    (found,) = defects_of(folder / "plan.toml")
+    assert found.key == "requirement[2].property"
+    assert "is about 1 inputs and 1 outputs, model first has 3 and 2" in found.reason
 
 
 def test_windows_line_ends(folder: Path) -> None:
@@ -227,9 +266,10 @@ def test_what_rests_on_something_wrong_is_not_said_to_be_wrong(folder: Path) -> 
     text = edited(
         ('id = "first"', 'id = "first model"'), ('id = "smooth"', "id = 4"), ('id = "near"', 'id = ""')
     )
+    text = text.replace("[odd]", f"{OTHER}\n[odd]", 1).replace("pixel_1 + 0.5", "pixel_1 + height")
     (folder / "plan.toml").write_text(text)
     assert [each.key for each in defects_of(folder / "plan.toml")] == [
-        "model[1].id", "requirement[3].id", "assumption[1].id"
+        "model[1].id", "model[3].id", "model[3].inputs[1].name", "requirement[3].id", "assumption[1].id"
     ]  # fmt: skip
 
 

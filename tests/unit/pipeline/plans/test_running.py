@@ -179,6 +179,13 @@ def test_what_was_interrupted_gives_the_same(
         one, two = (json.loads((root / name).read_bytes()) for root in (made / "dossier", output))
         assert one == two
     assert compare(made / "dossier", output) == []
+    evidence = {
+        root: {
+            path.name: path.read_bytes() for path in (root / "evidence").iterdir() if "dsse" not in path.name
+        }
+        for root in (made / "dossier", output)
+    }
+    assert evidence[output] == evidence[made / "dossier"]
 
 
 def test_only_what_changed_is_verified_again(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tests.end_to_end.problems import write_network
 from tests.unit.pipeline.plans.plan_files import defects_of, write_files
-from tests.unit.pipeline.plans.plan_texts import SAMPLES, edited
+from tests.unit.pipeline.plans.plan_texts import LEAST, SAMPLES, edited
 
 HEADER = "pixel_1,label,speed,pixel_0\n"
 
@@ -67,7 +69,7 @@ def test_no_text(folder: Path) -> None:
 
 
 def test_a_sample_outside_whose_surroundings_reach_into_the_domain(folder: Path) -> None:
-    (folder / "samples.csv").write_text("\ufeff" + HEADER + "1,left,1000.6,0\r\n")
+    (folder / "samples.csv").write_text("\ufeff" + HEADER + "1,left,1000.6,0\r\n1,left,-0.1,0\r\n")
     assert defects_of(folder / "plan.toml") == []
 
 
@@ -97,6 +99,16 @@ def test_a_radius_of_something_else(folder: Path, radius: str, key: str, says: s
     (found,) = defects_of(folder / "plan.toml")
     assert found.key == f"requirement[3].samples.{key}"
     assert says in found.reason
+
+
+def test_a_network_with_one_output(folder: Path) -> None:
+    write_network(folder / "first.onnx", [(np.ones((1, 3)), np.zeros(1))])
+    text = LEAST.replace("m.onnx", "first.onnx").replace("count = 2", "count = 3")
+    near = 'samples = { file = "samples.csv", radius = 0.1 }'
+    (folder / "plan.toml").write_text(text.replace('require = "y <= 3"', near))
+    (found,) = defects_of(folder / "plan.toml")
+    assert found.key == "requirement[1].samples"
+    assert "model m has one output, which is always the greatest" in found.reason
 
 
 def test_an_input_of_the_name_of_the_label(folder: Path) -> None:
