@@ -19,7 +19,7 @@ not be established, or another process adds to it (run it again), 30 damaged or 
 1 our own failure."""
 
 EXIT_BUSY, EXIT_TAMPERED = 20, 30
-READING = ("show", "replay", "zip")
+READING = ("show", "replay", "report", "zip")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +48,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     diff = action("diff", "list what changed since an older dossier: models, requirements, tool, verdicts")
     diff.add_argument("newer", type=Path, metavar="NEWER", help="folder or zip")
     diff.add_argument("--json", action="store_true")
+    _add_report(action("report", "draw the report as the dossier stands, signatures included"))
     pack = action("zip", "write it as a zip")
     pack.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.zip")
 
@@ -56,6 +57,14 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
     from hybrid_ai.audit.verification.program import add_options
 
     add_options(parser)
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    option = parser.add_argument
+    option("-o", "--output", type=Path, required=True, metavar="FILE", help="ends in .html or .pdf")
+    option("--language", choices=["en", "fr"], default="en")
+    keys = "pinned public keys (PEM): the report says whose signatures are by them (repeatable)"
+    option("--trust", type=Path, action="append", default=[], metavar="FILE", help=keys)
 
 
 def _add_dispose(parser: argparse.ArgumentParser) -> None:
@@ -99,6 +108,7 @@ def execute(options: argparse.Namespace) -> int:
         "dispose": _dispose,
         "sign": _sign,
         "diff": _diff,
+        "report": _report,
         "zip": _zip,
     }
     if options.action == "verify":
@@ -233,6 +243,20 @@ def _public_key(options: argparse.Namespace) -> bytes:
     if options.public_key is None:
         raise BadInput("--export-payload needs --public-key FILE, the signer's")
     return read_public(options.public_key).raw
+
+
+def _report(options: argparse.Namespace) -> int:
+    from hybrid_ai.audit.verification.options import BadUsage, read_trust_files
+    from hybrid_ai.pipeline.errors import BadInput
+    from hybrid_ai.pipeline.reporting import write_report
+
+    try:
+        trust = read_trust_files(options.trust)
+    except BadUsage as error:
+        raise BadInput(str(error)) from error
+    write_report(options.dossier, options.output, options.language, trust)
+    emit(f"{options.output}: written")
+    return 0
 
 
 def _zip(options: argparse.Namespace) -> int:

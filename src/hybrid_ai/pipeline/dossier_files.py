@@ -1,4 +1,4 @@
-"""The files of a dossier that describe it: README.md, bill of materials, crate, and the verifier."""
+"""The files of a dossier that describe it: README.md, bill of materials, reports, crate, and the verifier."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from hybrid_ai.pipeline.errors import UnsupportedInput
 from hybrid_ai.pipeline.files import write_atomically
 from hybrid_ai.pipeline.inspection import inspect_model
 from hybrid_ai.pipeline.instances import statement_path
+from hybrid_ai.pipeline.reporting import REPORTS, draft_reports
 
 Content = dict[str, Any]
 BOM, CRATE = "bom.cdx.json", "ro-crate-metadata.json"
@@ -35,6 +36,9 @@ Verdicts about neural networks, the evidence for them, and signatures. Made with
 | model | property | verdict | by arithmetic |
 |---|---|---|---|
 {rows}
+
+`report.html` (in French `report.fr.html`) has them in full; `hybrid-ai dossier report {name} -o FILE`
+draws it anew, with all signatures.
 
 `proved`: no input satisfies the property's unsafe condition; the certificate shows it. `refuted`: the
 counterexample does. `unknown`: neither was shown.
@@ -60,8 +64,10 @@ def write_descriptions(folder: Path, results: Sequence[Content], times: Sequence
         name: of the dossier.
 
     Raises:
-        BadInput: a file cannot be written.
+        BadInput: a file cannot be written, or a report cannot be drawn.
     """
+    for stale in (BOM, CRATE, *REPORTS.values()):  # of a run that was cut off while it described
+        (folder / stale).unlink(missing_ok=True)
     write_atomically(folder / "verify.py", generate())
     software = installed_software()
     rows = "\n".join(_row(result) for result in results)
@@ -87,6 +93,8 @@ def write_descriptions(folder: Path, results: Sequence[Content], times: Sequence
         )
 
     write_atomically(folder / BOM, bill_of_materials(described(but_for=BOM)))
+    for path, page in draft_reports(folder).items():
+        write_atomically(folder / path, page)
     write_atomically(folder / CRATE, crate_metadata(described(but_for=CRATE)))
 
 

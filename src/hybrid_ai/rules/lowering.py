@@ -93,9 +93,8 @@ def lowered(
     Raises UnknownName for a name that is no input (in `require`: neither input nor output), InterfaceError
     for a premise over outputs and an input without a range, UnsupportedSpec for absurdly long numbers.
     Sound because: bounds of single inputs, by ranges and by premises, are rounded so that points are only
-    added (upper ones up, lower ones down, a rounded one is not strict), and as the premises are in negation
-    normal form, that adds points to the unsafe set only: the claim that is proved is the stronger one. All
-    else is rewritten exactly.
+    added (upper ones up, lower ones down), and as the premises are in negation normal form, that adds points
+    to the unsafe set only: the claim that is proved is the stronger one. All else is rewritten exactly.
     """
     _check_names(interface, ranges, premises, require)
     places = _places(interface)
@@ -174,8 +173,9 @@ def _all_names(formulas: Iterable[Formula]) -> list[str]:
 
 
 def _check_known(used: Iterable[str], known: Sequence[str], kind: str) -> None:
+    present = frozenset(known)
     for name in used:
-        if name not in known:
+        if name not in present:
             raise UnknownName(name, kind, known)
 
 
@@ -249,13 +249,13 @@ def _axis(index: int, quantity: Quantity, sides: _Sides) -> tuple[spec.Atom, spe
 
 
 def _bound_atom(index: int, bound: _Bound, is_upper: bool) -> spec.Atom:
-    """Return X_index <= bound, or >= bound, or strict; rounded outward where the bound is no short decimal.
+    """Return X_index <= bound (or >=, or strict), rounded outward where the bound is no short decimal.
 
     Sound because: the half-line that the atom describes contains the one that the bound describes.
     """
     written = _outward(bound.value, is_upper)
     sign = Fraction(1 if is_upper else -1)
-    return spec.Atom(((index, sign),), (), -sign * written, bound.strict and written == bound.value)
+    return spec.Atom(((index, sign),), (), -sign * written, bound.strict)
 
 
 def _outward(value: Fraction, is_upper: bool) -> Fraction:

@@ -31,7 +31,7 @@ _TOKEN = re.compile(
       | (?P<name>[A-Za-z][A-Za-z0-9_]*)
       | (?P<sign><=|>=|==|!=|[<>()+\-*/,])
       | (?P<other>.)""",
-    re.VERBOSE | re.ASCII | re.DOTALL,
+    re.VERBOSE | re.DOTALL,
 )
 _ONE = Fraction(1)
 

@@ -53,6 +53,7 @@ ACCEPTED: list[tuple[str, Formula]] = [
     ("min(3, 2/4) <= a", at_most("1/2", a="-1")),
     ("((a)) <= (0)", at_most("0", a="1")),
     ("- - -a*-2 / 4 <= 1e-3", at_most("-1/1000", a="1/2")),
+    ("--a <= 1", at_most("-1", a="1")),
     ("2*(a - 3*(b + 1))/5 <= 0", at_most("-6/5", a="2/5", b="-6/5")),
     ("1E+2*a<=12.50", at_most("-12.5", a="100")),
     (
@@ -179,19 +180,30 @@ def test_alternating_connectives_are_limited_below_what_a_property_takes() -> No
         parse(text(50))
 
 
+def test_brackets_side_by_side_need_no_levels() -> None:
+    assert parse("+".join(["(a)", "abs(1)"] * 101) + " <= 1") == at_most("100", a="101")
+
+
 def test_many_signs_and_negations_need_no_levels() -> None:
     assert parse("not " * 1001 + "-" * 1001 + "a <= 1") == at_most("1", strict=True, a="1")
 
 
 def test_case_splits_are_limited_before_they_are_made() -> None:
-    def text(count: int) -> str:
-        return " + ".join(f"abs(a{i})" for i in range(count)) + " <= 1"
+    def text(count: int, relation: str = "<=") -> str:
+        return " + ".join(f"abs(a{i})" for i in range(count)) + f" {relation} 1"
 
     formula = parse(text(12))
     assert isinstance(formula, Conjunction)
     assert len(formula.children) == MAX_COMPARISONS == 2**12
     assert not evaluate(formula, {f"a{i}": Fraction(-1) for i in range(12)})
-    for blown in (text(13), text(40), text(12) + " and a0 <= 1", "abs(" * 90 + "a" + ")" * 90 + " <= 1"):
+    assert names(parse(text(11, "=="))) == {f"a{i}" for i in range(11)}
+    for blown in (
+        text(13),
+        text(12, "=="),
+        text(40),
+        text(12) + " and a0 <= 1",
+        "abs(" * 90 + "a" + ")" * 90 + " <= 1",
+    ):
         with pytest.raises(FormulaError, match="more than 4096 comparisons"):
             parse(blown)
 

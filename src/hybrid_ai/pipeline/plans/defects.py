@@ -91,6 +91,11 @@ class Findings:
         defect = Defect(str(file), line, shown_path(path), reason)
         self._found.append((self.positions.line(path), defect))
 
+    @property
+    def is_clean(self) -> bool:
+        """Whether there is no defect so far."""
+        return not self._found
+
     def raise_if_any(self) -> None:
         """Raise PlanError when there is a defect."""
         if self._found:

@@ -45,8 +45,7 @@ def described(plan: Plan, verifications: Sequence[Verification], jobs: Sequence[
         "models": [
             {
                 "id": model.id,
-                # None where no requirement is about it: it is not in the dossier.
-                "path": paths.get(model.id),
+                "path": paths[model.id],
                 "sha256": model.sha256,
                 "preprocessing": model.preprocessing,
                 "inputs": [_quantity(each) for each in model.tensors.inputs],

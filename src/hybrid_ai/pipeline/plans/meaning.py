@@ -63,18 +63,27 @@ def find_meaning(top: Entry, folder: Path, findings: Findings) -> Meaning:
     ]
     odd: Entry = top.get("odd") or Entry(())
     domain = read_domain(models, tensors, odd, findings)
-    by_id: dict[str, Tensors | None] = {}
-    for entry, sides in zip(models, tensors, strict=True):
-        if entry.get("id") is not None:
-            by_id.setdefault(entry.get("id"), sides)
     constraints = [read_condition(entry, "formula", findings) for entry in odd.entries("constraint")]
     for entry, constraint in zip(odd.entries("constraint"), constraints, strict=True):
-        if constraint is not None and model_ids.is_complete:
-            check_constraint(entry, constraint, by_id, findings)
+        if constraint is not None:
+            check_constraint(entry, constraint, tensors, findings)
+    pairs = zip(models, tensors, strict=True)
+    by_id = {entry.get("id"): sides for entry, sides in pairs if entry.get("id") is not None}
     around = Surroundings(folder, model_ids, by_id, domain, findings)
     claims = [read_claim(entry, around) for entry in requirements]
+    _check_used(models, claims, findings)
     _check_count(requirements, claims, findings)
     return Meaning(tuple(tensors), tuple(digests), domain, tuple(constraints), tuple(claims))
+
+
+def _check_used(models: tuple[Entry, ...], claims: list[Claim], findings: Findings) -> None:
+    """Note models that no requirement is about: nothing of them would be in the dossier."""
+    used = {name for claim in claims for name in claim.models}
+    if not findings.is_clean:  # what is wrong may be the reason
+        return
+    for entry in models:
+        if entry.get("id") is not None and entry.get("id") not in used:
+            findings.add(entry.at("id"), "no requirement is about this model: name it in one, or remove it")
 
 
 def _check_count(requirements: tuple[Entry, ...], claims: list[Claim], findings: Findings) -> None:

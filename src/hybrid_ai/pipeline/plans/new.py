@@ -66,10 +66,22 @@ def plan_text(models: Sequence[Path], folder: Path) -> str:
             inputs |= dict.fromkeys(each for each, _ in read)
             like[size] = name
         tables.append("".join(head))
-    output, count = _sides(facts[0])[1][0]
-    about = f'models = ["{ids[0]}"]\n' if len(like) > 1 else ""
-    requirement = _REQUIREMENT % (about, output if count == 1 else f"{output}_0")
-    return "\n".join([_HEAD, *tables, _ODD, *(_RANGE % name for name in inputs), requirement])
+    return "\n".join(
+        [_HEAD, *tables, _ODD, *(_RANGE % name for name in inputs), _EXAMPLE, *_examples(ids, facts)]
+    )
+
+
+def _examples(ids: Sequence[str], facts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A requirement for all models of the same names: each model needs one."""
+    groups: dict[str, list[str]] = {}
+    for name, found in zip(ids, facts, strict=True):
+        output, count = _sides(found)[1][0]
+        groups.setdefault(output if count == 1 else f"{output}_0", []).append(name)
+    tables = []
+    for number, (output, names) in enumerate(groups.items(), start=1):
+        about = f"models = {json.dumps(names)}\n" if len(groups) > 1 else ""
+        tables.append(_REQUIREMENT % ("" if number == 1 else f"-{number}", about, output))
+    return tables
 
 
 def _ids(models: Sequence[Path]) -> list[str]:
@@ -171,12 +183,14 @@ maximum = 1  # FILL IN
 source = "FILL IN: why this range."
 """
 
-_REQUIREMENT = """\
+_EXAMPLE = """\
 # EXAMPLE, which says next to nothing: replace it by what is required of the system. `where` is the part of
 # the domain that a requirement is about, the whole of it when absent; `require` must hold there. Operators
-# are + - * / < <= > >= == != and or not abs() min() max().
+# are + - * / < <= > >= == != and or not abs() min() max()."""
+
+_REQUIREMENT = """\
 [[requirement]]
-id = "example"
+id = "example%s"
 text = "EXAMPLE, to be replaced: the output is of a size that any network gives."
 %s# where = "FILL IN: a formula over inputs"
 require = "-1e30 <= %s <= 1e30"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hybrid_ai.pipeline.plans.defects import Findings, closest, nearest
 from hybrid_ai.pipeline.plans.model import OddInput, Quantity, Tensors
@@ -24,30 +24,31 @@ def read_tensors(models: Sequence[Entry], ids: Ids, findings: Findings) -> list[
         findings: receives names that two elements have, wrong references and units that differ.
     """
     found: list[Tensors | None] = []
+    earlier: dict[str, Tensors | None] = {}
     described: list[tuple[Path, Quantity]] = []
-    for number, model in enumerate(models):
+    for model in models:
         if "like" in model.values:
-            found.append(_alike(models, number, found, ids, findings))
+            found.append(_alike(model, earlier, ids, findings))
         else:
             tensors, places = _described(model, findings)
             found.append(tensors)
             described += places
+        if (name := model.get("id")) is not None:
+            earlier.setdefault(name, found[-1])
     _check_units(described, findings)
     return found
 
 
 def _alike(
-    models: Sequence[Entry], number: int, earlier: Sequence[Tensors | None], ids: Ids, findings: Findings
+    model: Entry, earlier: Mapping[str, Tensors | None], ids: Ids, findings: Findings
 ) -> Tensors | None:
     """The inputs and outputs of the earlier model that one is like."""
-    like, path = models[number].get("like"), models[number].at("like")
-    names = [model.get("id") for model in models]
-    if like in names[:number]:
-        return earlier[names.index(like)]
-    if like in names:
-        findings.add(
-            path, f"{like!r} is no earlier model: name an earlier one, or move that one before this one"
-        )
+    like, path = model.get("like"), model.at("like")
+    if like in earlier:
+        return earlier[like]
+    if like in ids.tables:
+        reason = f"{like!r} is no earlier model: name an earlier one, or move that one before this one"
+        findings.add(path, reason)
     else:
         ids.check(like, path, findings)
     return None
@@ -202,7 +203,7 @@ def _check_covered(
     """Note inputs without a range, once for each description."""
     noted: set[str] = set()
     for model, sides in zip(models, tensors, strict=True):
-        if sides is None or "like" in model.values:
+        if sides is None:
             continue
         for quantity in sides.inputs:
             if quantity.name in covered or quantity.group in noted:

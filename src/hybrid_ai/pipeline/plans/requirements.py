@@ -104,17 +104,17 @@ def read_condition(entry: Entry, key: str, findings: Findings) -> Condition | No
 
 
 def check_constraint(
-    entry: Entry, condition: Condition, models: Mapping[str, Tensors | None], findings: Findings
+    entry: Entry, condition: Condition, models: Sequence[Tensors | None], findings: Findings
 ) -> None:
     """See that a constraint of the domain is about inputs, all of which one model has.
 
     Args:
         entry: table `[[odd.constraint]]`.
         condition: its formula.
-        models: inputs and outputs by id, None where they are wrong: then nothing is said.
+        models: inputs and outputs of each, None where they are wrong: then nothing is said.
         findings: receives what is wrong.
     """
-    sides = [each for each in models.values() if each is not None]
+    sides = [each for each in models if each is not None]
     used = rules.names(condition.formula)
     if len(sides) < len(models) or any(used <= each.input_names.keys() for each in sides):
         return

@@ -90,9 +90,11 @@ def _of_samples(
     plan: Plan, requirement: Requirement, samples: Samples, model: ModelEntry
 ) -> Iterator[Verification]:
     ranges = plan.odd.ranges_of(model.tensors)
-    radius = {name: number.value for name, number in samples.radius.items()}
+    # Columns may be of other models only.
+    names = model.tensors.input_names
+    radius = {name: number.value for name, number in samples.radius.items() if name in names}
     for sample in samples.rows:
-        point = {name: number.value for name, number in samples.point(sample).items()}
+        point = {name: number.value for name, number in samples.point(sample).items() if name in names}
         made = rules.robustness(model.tensors.interface, ranges, point, radius, sample.label)
         what = f"output {sample.label} is the greatest around sample {sample.number}"
         yield Verification(

@@ -328,4 +328,10 @@ FORMULAS = {
         "two plans",
         at='[[requirement]]\nid = "mapped"',
     ),
+    "a model without requirement": Broken(
+        FIRST_ALONE,
+        'id = "second"',
+        "model[2].id",
+        ("no requirement is about this model", "remove it"),
+    ),
 }

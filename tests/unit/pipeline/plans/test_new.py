@@ -94,7 +94,7 @@ def test_several_models(tmp_path: Path) -> None:
     assert [model.path for model in plan.models] == ["nets/a b.v2.onnx", "nets/A-b.onnx", "nets/_.onnx"]
     assert plan.models[1].tensors is plan.models[0].tensors
     assert len(plan.odd.inputs) == 2 + 40
-    assert plan.requirements[0].models == ("a-b",)
+    assert [(each.id, each.models) for each in plan.requirements] == [("example", ("a-b", "A-b-2", "model"))]
 
 
 def test_models_alike(tmp_path: Path) -> None:
