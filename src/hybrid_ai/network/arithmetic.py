@@ -65,7 +65,8 @@ def subtract(call: Call) -> tuple[Value, ...]:
 
 def _negated(value: Value) -> Value:
     if isinstance(value, Constant):
-        return replace(value, values=-value.values)
+        # numpy gives the bare object for an array of objects without axes.
+        return replace(value, values=np.asarray(-value.values))
     return forms.negate(value)
 
 

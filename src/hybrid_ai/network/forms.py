@@ -66,7 +66,7 @@ class Constant:
     @property
     def magnitude(self) -> NDArray[Any]:
         """The size of each element."""
-        return np.abs(self.values) if self.size is None else self.size
+        return np.asarray(np.abs(self.values)) if self.size is None else self.size
 
     @cached_property
     def cost(self) -> Cost:
@@ -263,7 +263,7 @@ def inverse_cost(divisor: Constant) -> Cost:
     """The cost of one over a constant without zeros."""
     if divisor.size is not None:  # a computed difference: nothing bounds its relative error
         return UNBOUNDED
-    least = min(abs(Fraction(value)) for value in divisor.values.ravel().tolist())
+    least = min((abs(Fraction(value)) for value in divisor.values.ravel().tolist()), default=Fraction(1))
     return inverted(divisor.cost, divisor.cost.gain * max(1, math.ceil(1 / least)))
 
 

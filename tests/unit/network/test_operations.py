@@ -77,6 +77,15 @@ CONTRACTIONS = [
 ARITHMETIC = [
     case("add", node("Add", "x c"), constants={"c": weights(4)}),
     case("add left, broadcast", node("Add", "c x"), constants={"c": weights(3, 1)}),
+    case(
+        "subtract a number that is no double",
+        node("Div", "one three", "third"),
+        node("Sub", "two third", "left"),
+        node("Mul", "left third", "c"),
+        node("Sub", "c third", "d"),
+        node("Add", "x d"),
+        constants={name: np.array(float(value)) for name, value in (("one", 1), ("two", 2), ("three", 3))},
+    ),
     case("add higher rank", node("Add", "x c"), constants={"c": weights(2, 3, 1)}, x=(1, 4)),
     case("sub", node("Sub", "x c"), constants={"c": weights(1, 4)}),
     case("sub left", node("Sub", "c x"), constants={"c": weights(4)}),

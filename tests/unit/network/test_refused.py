@@ -212,6 +212,13 @@ OPERATIONS = [
     ops(BAD, "has 1 inputs", node("Gemm", "x")),
     ops(BAD, "has 2 outputs", node("Relu", "x", "y z")),
     ops(BAD, "input 1 is missing", node("Add", "x _")),
+    ops(
+        NOT,
+        "the output does not depend",
+        node("Div", "e f"),
+        constants={"e": np.zeros((0,)), "f": np.zeros((0,))},
+        y=(0,),
+    ),
     ops(NOT, "the output does not depend", node("Identity", "c"), constants={"c": W}),
     ops(NOT, "optional output that is not supported", node("Dropout", "x", "h m"), node("Identity", "m")),
     ops(NOT, "has training_mode", node("Dropout", "x _ m"), constants={"m": ints(0)}),
