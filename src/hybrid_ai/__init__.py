@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from hybrid_ai.pipeline.inspection import supported as supports
     from hybrid_ai.pipeline.instances import Case as Case
     from hybrid_ai.pipeline.instances import Request as Request
+    from hybrid_ai.pipeline.plans.reading import read_plan as read_plan
+    from hybrid_ai.pipeline.plans.running import certify_plan as certify_plan
     from hybrid_ai.pipeline.result import Result as Result
     from hybrid_ai.pipeline.verify import verify as verify
     from hybrid_ai.spec import Property as Property
@@ -42,10 +44,12 @@ _PLACES = {
     "Trace": ("audit.trace", "Trace"),
     "TraceHandler": ("audit.logging_handler", "TraceHandler"),
     "certify": ("pipeline.certification", "certify"),
+    "certify_plan": ("pipeline.plans.running", "certify_plan"),
     "check": ("pipeline.checking", "check"),
     "inspect": ("pipeline.inspection", "inspect_model"),
     "load": ("network", "load_model"),
     "load_signer": ("audit.keys", "load_signer"),
+    "read_plan": ("pipeline.plans.reading", "read_plan"),
     "read_vnnlib": ("spec", "read_vnnlib"),
     "supports": ("pipeline.inspection", "supported"),
     "verify": ("pipeline.verify", "verify"),
@@ -63,10 +67,12 @@ __all__ = [
     "TraceHandler",
     "__version__",
     "certify",
+    "certify_plan",
     "check",
     "inspect",
     "load",
     "load_signer",
+    "read_plan",
     "read_vnnlib",
     "supports",
     "verify",

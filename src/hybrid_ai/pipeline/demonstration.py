@@ -15,7 +15,7 @@ from hybrid_ai.pipeline.limits import Limits
 from hybrid_ai.pipeline.result import Result, Verdict
 from hybrid_ai.pipeline.verify import Observer, Task, run
 
-MODEL = "braking.onnx"
+MODEL, PLAN = "braking.onnx", "braking.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def run_demo(
     """
     make_folder(folder, "-o")
     shipped = files("hybrid_ai") / "demo"
-    for name in (MODEL, *(claim.file for claim in CLAIMS)):
+    for name in (MODEL, PLAN, *(claim.file for claim in CLAIMS)):
         write_atomically(folder / name, (shipped / name).read_bytes())
     shown = []
     with Checker() as checker:

@@ -10,11 +10,10 @@ from pathlib import Path
 
 from hybrid_ai.audit.drafts import Signer
 from hybrid_ai.audit.objectives.argument import argument
-from hybrid_ai.audit.objectives.catalogue import Catalogue, find
+from hybrid_ai.audit.objectives.catalogue import Catalogue, find, shipped
 from hybrid_ai.audit.objectives.offering import objective_members
 from hybrid_ai.audit.verification.canonical import encode
 from hybrid_ai.pipeline.certification import UNOBSERVED, Certified, Content, certify
-from hybrid_ai.pipeline.errors import BadInput
 from hybrid_ai.pipeline.instances import Case, Request, laid_out
 from hybrid_ai.pipeline.limits import Limits
 from hybrid_ai.pipeline.plans.assessment import assess
@@ -23,14 +22,12 @@ from hybrid_ai.pipeline.plans.model import Plan
 from hybrid_ai.pipeline.plans.verifications import Verification, verifications
 from hybrid_ai.pipeline.verify import Observer
 
-MOST_VERIFICATIONS = 9999
-
 
 def certify_plan(
     plan: Plan,
     output: Path,
     signer: Signer,
-    catalogues: Sequence[Catalogue],
+    catalogues: Sequence[Catalogue] | None = None,
     *,
     jobs: int | None = None,
     reuse: Path | None = None,
@@ -43,7 +40,7 @@ def certify_plan(
         plan: as `read_plan` returned it.
         output: folder of the dossier, not there yet.
         signer: who signs results and seal.
-        catalogues: of the objectives that the plan may name.
+        catalogues: of the objectives that the plan may name; None for the shipped ones.
         jobs: verifications at the same time; None for what the plan says.
         reuse: folder of an older dossier, whose results that still stand are taken over.
         observer: told how each search goes.
@@ -53,11 +50,9 @@ def certify_plan(
         AuditError: the plan names an objective that no catalogue has.
         BadInput, CheckerFailure, KeyboardInterrupt: as `certify`.
     """
+    known = shipped() if catalogues is None else catalogues
     for objective in plan.objectives:  # before hours are spent
-        find(catalogues, objective.catalogue, objective.id)
-    wanted = plan.verification_count()
-    if wanted > MOST_VERIFICATIONS:
-        raise BadInput(f"{plan.file}: {wanted} verifications, at most {MOST_VERIFICATIONS}: split the plan")
+        find(known, objective.catalogue, objective.id)
     found = verifications(plan)
     with tempfile.TemporaryDirectory(prefix="hybrid-ai-plan-") as name:
         request = _request(plan, found, Path(name))
@@ -66,7 +61,7 @@ def certify_plan(
         request = replace(request, files=_files(plan, content), reuse=reuse, jobs=at_once)
 
         def describe(staging: Path, results: Sequence[Content]) -> Mapping[str, bytes]:
-            members = objective_members(content, results, catalogues)
+            members = objective_members(content, results, known)
             assessment = assess(content, results, members)
             return {
                 "assessment.json": encode(assessment),
