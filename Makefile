@@ -1,6 +1,7 @@
 # make demo    certify the shipped example; results and evidence go to build/demo
 # make test    every check CI runs
 # make peers   what other tools make of our envelopes, crates and bills of materials (an environment of its own)
+# make browser the report in a browser: Node.js and chromium are needed, its modules go to build/browser
 # make lab     list the experiments of benchmarks/lab.py
 # make lab-NAME (or make lab ITEM=NAME)   one of them
 # make clean   remove what the above made
@@ -15,7 +16,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 # sources has a cache of its own.
 export NUMBA_CACHE_DIR ?= $(CURDIR)/build/numba/$(shell find src -name '*.py' | LC_ALL=C sort | xargs cat | sha256sum | cut -c1-16)
 
-.PHONY: help demo test peers lab clean
+.PHONY: help demo test peers browser lab clean
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
@@ -31,6 +32,10 @@ test: .venv/dev
 
 peers: .venv-peers/done
 	PYTHONPATH=src .venv-peers/bin/python -m pytest -q tests/peers tests/unit/audit/test_envelope.py
+
+browser: .venv/dev
+	sh tests/browser/setup.sh build/browser
+	HYBRID_AI_BROWSER=build/browser HYBRID_AI_BROWSER_REQUIRED=1 $(BIN)/pytest -q tests/browser
 
 lab: .venv/dev
 	$(BIN)/python benchmarks/lab.py $(ITEM) $(LAB_ARGS)

@@ -18,8 +18,8 @@ WIDTH, HEIGHT, STRIP = (
     40,
 )  # of a map's cells, in units of its drawing; of a map along one input alone
 MOST_PAIRS = 6
-GRID_LIMIT = 60  # cells along an axis, beyond which lines between them would hide them
-MARKS_LIMIT = 400
+MARK = 4.0  # half the width of a mark, at most
+GRID_LIMIT = 40  # cells along an axis, beyond which lines between them would hide them
 
 # The gravest of the cells behind one another is drawn.
 GRAVITY = ("refuted", "unknown", "proved")
@@ -47,8 +47,7 @@ class Map:
         height: of the drawing's cells.
         paths: what SVG draws for each verdict that occurs.
         grid: what SVG draws for the lines between cells; empty where they are too many.
-        marks: centres of cells in which a counterexample was found.
-        size: of a mark.
+        marks: what SVG draws in cells that are not refuted and have a counterexample; empty without any.
     """
 
     x: Axis
@@ -56,8 +55,7 @@ class Map:
     height: int
     paths: dict[str, str]
     grid: str
-    marks: tuple[tuple[str, str], ...]
-    size: str
+    marks: str
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,7 @@ def coverage_of(
     if len(chosen) > MOST_PAIRS:
         chosen = list(pairwise(indices))[:MOST_PAIRS]
     maps = tuple(_map(axes, pair, cells) for pair in chosen)
-    return Coverage(assessed, maps, len(axes) > 2, bool(cells.marked))
+    return Coverage(assessed, maps, len(axes) > 2, any(each.marks for each in maps))
 
 
 def _cells(
@@ -182,17 +180,13 @@ def _map(axes: Sequence[Axis], chosen: Sequence[int], cells: _Cells) -> Map:
         verdict: _path([seen for seen in sorted(gravest) if gravest[seen] == verdict], wide, high, height)
         for verdict in VERDICTS
     }
-    centres = [
-        (_short((column + 0.5) * wide), _short(height - (row + 0.5) * high)) for column, row in sorted(marked)
-    ]
     return Map(
         x=x,
         y=y,
         height=height,
         paths={verdict: path for verdict, path in paths.items() if path},
         grid=_grid(x.cells, 1 if y is None else y.cells, height),
-        marks=tuple(centres[:MARKS_LIMIT]),
-        size=_short(max(1.2, min(3.5, 0.22 * min(wide, high)))),
+        marks=_marks([seen for seen in sorted(marked) if gravest[seen] != "refuted"], wide, high, height),
     )
 
 
@@ -208,6 +202,17 @@ def _path(cells: Sequence[tuple[int, int]], wide: float, high: float, height: in
         f"M{_short(column * wide)} {_short(height - row * high)}"
         f"h{_short(count * wide)}v{_short(-high)}h{_short(-count * wide)}z"
         for column, row, count in runs
+    )
+
+
+def _marks(cells: Sequence[tuple[int, int]], wide: float, high: float, height: int) -> str:
+    """A diamond in the middle of each cell."""
+    size = min(MARK, 0.3 * min(wide, high))
+    side = _short(size)
+    return "".join(
+        f"M{_short((column + 0.5) * wide)} {_short(height - (row + 0.5) * high - size)}"
+        f"l{side} {side}l-{side} {side}l-{side}-{side}z"
+        for column, row in cells
     )
 
 
