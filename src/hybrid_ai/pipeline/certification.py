@@ -247,6 +247,10 @@ def _earlier(job: Job, run: _Run, parameters: Content, log: Sequence[bytes]) -> 
     current = statement.predicate_type == RESULT_TYPE and result["version"] == hybrid_ai.__version__
     if not current or result["parameters"] != parameters or result["verdict"] not in ("proved", "refuted"):
         return None
+    # Of this very job: statements could have been exchanged.
+    files = (result["model"], result["property"], str(result["evidence"])[:14])
+    if files != (job.model, job.property, f"evidence/{job.number:04}."):
+        return None
     kept = all(digest(run.staging / subject.name) == subject.sha256 for subject in statement.subjects)
     return result if kept and not result["failed"] and _is_logged(statement, log) else None
 
@@ -270,11 +274,12 @@ def _recorded(job: Job, content: Content, parameters: Content, run: _Run) -> Con
     files = [path for path in (job.model, job.property, evidence) if path is not None]
     digests = {path: _sha256(run.staging / path) for path in files}
     named = [FileDigest(path, digests[path]) for path in files]
+    origin = {"reused_from": content["reused_from"]} if "reused_from" in content else {}
     receipt = run.trace.append(
         "verify",
         inputs=named[:2],
         outputs=named[2:],
-        parameters=parameters,
+        parameters={**parameters, **origin},
         versions={"hybrid-ai": content["version"]},
         verdict=content["verdict"],
     )

@@ -12,6 +12,7 @@ from hybrid_ai.audit.verification.container import open_container
 from hybrid_ai.audit.verification.dossier import verify_dossier
 from hybrid_ai.pipeline.documents import ASSESSMENT, PLAN, RESULTS, read_documents
 from hybrid_ai.pipeline.errors import BadInput
+from hybrid_ai.pipeline.plans.assessment import require_assessment
 
 Content = dict[str, Any]
 
@@ -83,6 +84,7 @@ def _states(path: Path) -> dict[str, dict[str, str]]:
     if verify_dossier(container, levels={"integrity"}, trust={}).kind != "certification":
         raise BadInput(f"{path}: is a folder that somebody sealed: give two certifications")
     read = read_documents(container)
+    require_assessment(read)
     try:
         return _by_requirement(read) if PLAN in read else _by_files(read)
     except (KeyError, TypeError, IndexError) as error:

@@ -9,9 +9,11 @@ from typing import get_args
 from hybrid_ai.audit.verification.container import open_container
 from hybrid_ai.audit.verification.dossier import verify_dossier
 from hybrid_ai.audit.verification.rejected import Level
+from hybrid_ai.pipeline.documents import read_documents
 from hybrid_ai.pipeline.dossiers import unpacked
 from hybrid_ai.pipeline.errors import BadInput
 from hybrid_ai.pipeline.files import require_writable, write_atomically
+from hybrid_ai.pipeline.plans.assessment import require_assessment
 from hybrid_ai.report.content import read_content
 from hybrid_ai.report.errors import ReportError
 from hybrid_ai.report.language import Language
@@ -48,7 +50,8 @@ def write_report(root: Path, output: Path, language: Language, trust: Mapping[st
         trust: pinned public keys, 32 bytes each, by key id; the report says whose signatures are by them.
 
     Raises:
-        BadInput: it is no certification, the file cannot be written, or WeasyPrint is missing for a PDF.
+        BadInput: it is no certification, its assessment is not what its results give, the file cannot be
+            written, or WeasyPrint is missing for a PDF.
         Refused: the dossier is damaged.
     """
     if output.suffix not in (".html", ".pdf"):
@@ -59,6 +62,7 @@ def write_report(root: Path, output: Path, language: Language, trust: Mapping[st
         verified = verify_dossier(open_container(folder), levels=levels, trust=trust)
         if verified.kind != "certification":
             raise BadInput(f"{root}: is a folder that somebody sealed: there is nothing to report")
+        require_assessment(read_documents(open_container(folder)))
         try:
             page = render(read_content(folder, verified), language)
         except ReportError as error:

@@ -13,6 +13,7 @@ from hybrid_ai.audit.verification.container import Container, open_container
 from hybrid_ai.audit.verification.dossier import Report, verify_dossier
 from hybrid_ai.pipeline.documents import ASSESSMENT, PLAN, RESULTS, read_documents
 from hybrid_ai.pipeline.errors import BadInput
+from hybrid_ai.pipeline.plans.assessment import require_assessment
 
 Content = dict[str, Any]
 
@@ -94,6 +95,7 @@ def _review(container: Container, report: Report) -> Review:
 def _items(container: Container) -> tuple[dict[str, str], list[str]]:
     """What was not proved, and the roles that have to sign."""
     read = read_documents(container)
+    require_assessment(read)
     try:
         return _found_items(read)
     except (KeyError, TypeError, AttributeError) as error:

@@ -117,6 +117,8 @@ class Assessment:
     Attributes:
         requirements_counted, verifications_counted: numbers by verdict.
         requirements: in the plan's order.
+        outside: numbers of refuted verifications that count as unknown, as their counterexamples lie outside
+            of the domain that the plan states.
         objectives: in the plan's order.
         without_objective: ids of requirements.
         without_evidence: pairs of a catalogue and an id.
@@ -126,6 +128,7 @@ class Assessment:
     requirements_counted: Counts
     verifications_counted: Counts
     requirements: tuple[AssessedRequirement, ...]
+    outside: frozenset[int]
     objectives: tuple[Objective, ...]
     without_objective: tuple[Datum, ...]
     without_evidence: tuple[tuple[Datum, Datum], ...]
@@ -145,6 +148,7 @@ def read_assessment(root: Node) -> Assessment:
         requirements_counted=_counts(counts.member("requirements")),
         verifications_counted=_counts(counts.member("verifications")),
         requirements=tuple(map(_requirement, root.member("requirements").items())),
+        outside=frozenset(int(item.integer().value) for item in root.member("outside").items()),
         objectives=tuple(map(_objective, root.member("objectives").items())),
         without_objective=tuple(item.text("code") for item in root.member("without_objective").items()),
         without_evidence=tuple(

@@ -162,13 +162,17 @@ def _require_assessment_of_plan(node: Node, plan: Plan, assessment: Assessment, 
         raise node.member("objectives").fail(f"name requirements that {plans.FILE} does not have")
     pairs = zip(plan.verifications, results.all, strict=True)
     # What a requirement never holds on counts for its coverage alone.
-    held = [result.verdict for planned, result in pairs if planned.claim.value != "never"]
+    held = [
+        "unknown" if number in assessment.outside else result.verdict.value
+        for number, (planned, result) in enumerate(pairs, start=1)
+        if planned.claim.value != "never"
+    ]
+    statuses = [each.status.value for each in assessment.requirements]
     counted = (
-        ("requirements", assessment.requirements_counted, [each.status for each in assessment.requirements]),
+        ("requirements", assessment.requirements_counted, statuses),
         ("verifications", assessment.verifications_counted, held),
     )
-    for name, counts, verdicts in counted:
-        found = [each.value for each in verdicts]
+    for name, counts, found in counted:
         if any(found.count(verdict) != int(counts[verdict].value) for verdict in VERDICTS):
             raise node.at("counts", name).fail("are not what the verdicts add up to")
 

@@ -12,6 +12,7 @@ from hybrid_ai.audit.dispositions import Disposition, read_disposition, write_di
 from hybrid_ai.audit.errors import AuditError
 from hybrid_ai.audit.verification.canonical import encode
 from hybrid_ai.audit.verification.rejected import Refused
+from hybrid_ai.pipeline import comparing, reviewing
 from hybrid_ai.pipeline.comparing import Difference, compare
 from hybrid_ai.pipeline.dossiers import Signature, attach, dispose, export_payload, sign, zip_dossier
 from hybrid_ai.pipeline.errors import BadInput
@@ -74,7 +75,14 @@ def test_what_needs_no_disposition_gets_none(tmp_path: Path, item: str) -> None:
     assert not verified(root).additions
 
 
-def test_a_plan_names_items_and_roles(tmp_path: Path) -> None:
+@pytest.fixture
+def believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As much of a plan as these tests have gives no assessment."""
+    for module in (reviewing, comparing):
+        monkeypatch.setattr(module, "require_assessment", lambda documents: None)
+
+
+def test_a_plan_names_items_and_roles(tmp_path: Path, believed: None) -> None:
     status = {"limit": "proved", "envelope": "unknown", "short": "refuted"}
     root = with_plan(certified_copy(tmp_path / "a"), tmp_path / "d", ["verifier", "approver"], status)
     assert review(root).items == {"envelope": "unknown", "short": "refuted"}
@@ -160,7 +168,7 @@ def test_other_limits_are_a_difference(tmp_path: Path) -> None:
     assert list(found.changes()) == ["arguments"]
 
 
-def test_requirements_that_came_or_went_are_differences(tmp_path: Path) -> None:
+def test_requirements_that_came_or_went_are_differences(tmp_path: Path, believed: None) -> None:
     copy = certified_copy(tmp_path / "a")
     old = with_plan(copy, tmp_path / "b", [], {"one": "proved", "two": "proved", "three": "refuted"})
     new = with_plan(copy, tmp_path / "c", [], {"one": "unknown", "two": "proved", "four": "refuted"})

@@ -95,6 +95,7 @@ def assess(planned: Json, results: list[Json]) -> Json:
             "verifications": _counts(held),
         },
         "requirements": requirements,
+        "outside": [],
         "objectives": [_objective(objective, planned) for objective in planned["objectives"]],
         "without_objective": ["R-8"],
         "without_evidence": [{"catalogue": CATALOGUE, "id": "LM-13"}],

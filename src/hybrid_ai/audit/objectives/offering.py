@@ -87,9 +87,13 @@ def without_evidence(rows: Sequence[Mapping[str, Any]]) -> list[Content]:
 
 
 def _speaking(pairs: Sequence[_Pair]) -> list[_Pair]:
-    """Leave out that a requirement never holds on a cell where it is proved: the cell is empty."""
-    held = {_cell(claim) for _, claim, result in pairs if _holds(claim) and result["verdict"] == "proved"}
-    return [pair for pair in pairs if _holds(pair[1]) or _cell(pair[1]) not in held]
+    """Leave out cells on which a requirement is proved to hold, and never to hold: they are empty."""
+    proved: dict[tuple[object, ...], set[bool]] = {}
+    for _, claim, result in pairs:
+        if result["verdict"] == "proved":
+            proved.setdefault(_cell(claim), set()).add(_holds(claim))
+    empty = {cell for cell, both in proved.items() if len(both) == 2}
+    return [pair for pair in pairs if _cell(pair[1]) not in empty]
 
 
 def _holds(claim: Mapping[str, Any]) -> bool:

@@ -35,8 +35,8 @@ INSIDE = (
 BUSY = "another process adds to it; run this again"
 
 DESCRIPTIONS = (
-    "note: README.md, bom.cdx.json and ro-crate-metadata.json are descriptions: verdicts they name are not "
-    "verified, the results above count"
+    "note: reports, plan, assessment and argument, README.md, bom.cdx.json and ro-crate-metadata.json are "
+    "descriptions: verdicts they name are not verified, the results above count"
 )
 
 

@@ -14,9 +14,10 @@ from hybrid_ai.audit.objectives.catalogue import Catalogue, find, shipped
 from hybrid_ai.audit.objectives.offering import objective_members
 from hybrid_ai.audit.verification.canonical import encode
 from hybrid_ai.pipeline.certification import UNOBSERVED, Certified, Content, certify
-from hybrid_ai.pipeline.instances import Case, Request, laid_out
+from hybrid_ai.pipeline.errors import BadInput
+from hybrid_ai.pipeline.instances import Case, Layout, Request, laid_out
 from hybrid_ai.pipeline.limits import Limits
-from hybrid_ai.pipeline.plans.assessment import assess
+from hybrid_ai.pipeline.plans.assessment import as_stated, assess
 from hybrid_ai.pipeline.plans.described import described, sample_files
 from hybrid_ai.pipeline.plans.model import Plan
 from hybrid_ai.pipeline.plans.verifications import Verification, verifications
@@ -56,19 +57,29 @@ def certify_plan(
     found = verifications(plan)
     with tempfile.TemporaryDirectory(prefix="hybrid-ai-plan-") as name:
         request = _request(plan, found, Path(name))
-        content = described(plan, found, laid_out(request).jobs)
+        layout = laid_out(request)
+        _require_unchanged(found, layout)
+        content = described(plan, found, layout.jobs)
         at_once = request.jobs if jobs is None else jobs
         request = replace(request, files=_files(plan, content), reuse=reuse, jobs=at_once)
 
         def describe(staging: Path, results: Sequence[Content]) -> Mapping[str, bytes]:
-            members = objective_members(content, results, known)
+            stated = as_stated(content, results)
+            members = objective_members(content, stated, known)
             assessment = assess(content, results, members)
             return {
                 "assessment.json": encode(assessment),
-                "argument.jsonld": argument(content, assessment, results),
+                "argument.jsonld": argument(content, assessment, stated),
             }
 
         return certify(request, output, signer, observer, on_result, describe)
+
+
+def _require_unchanged(found: Sequence[Verification], layout: Layout) -> None:
+    """Refuse models that are others than when the plan was read."""
+    for each, job in zip(found, layout.jobs, strict=True):
+        if layout.digests[job.model] != each.model.sha256:
+            raise BadInput(f"{each.model.file}: was changed after the plan was read: start again")
 
 
 def _request(plan: Plan, found: Sequence[Verification], folder: Path) -> Request:

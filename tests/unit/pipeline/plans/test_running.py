@@ -19,7 +19,7 @@ from hybrid_ai.pipeline.comparing import compare
 from hybrid_ai.pipeline.errors import BadInput
 from hybrid_ai.pipeline.instances import Case, Request
 from hybrid_ai.pipeline.limits import Limits
-from hybrid_ai.pipeline.plans.assessment import assess, cell_verdict, combined
+from hybrid_ai.pipeline.plans.assessment import assess, cell_verdict, combined, require_assessment
 from hybrid_ai.pipeline.plans.reading import read_plan
 from hybrid_ai.pipeline.plans.running import certify_plan
 from hybrid_ai.pipeline.plans.verifications import verifications
@@ -255,6 +255,110 @@ def test_cells_that_constraints_empty_are_vacuous(tmp_path: Path) -> None:
         in (assessment["not_covered"])
     )
     assert all(result["verdict"] == "proved" for result in results if result["vacuous"])
+
+
+def test_an_empty_domain_of_a_map_is_refused(tmp_path: Path) -> None:
+    plan = read_plan(write(tmp_path / "in", ("pixel_0 <= pixel_1 + 0.5", "speed + pixel_0 >= 1002")))
+    with pytest.raises(BadInput, match="its domain is empty: the linear constraints"):
+        certify_plan(plan, tmp_path / "d", SIGNER)
+    assert not list(tmp_path.glob("d*"))
+
+
+def beyond_the_box(plan: Content, row: Content, value: Fraction) -> None:
+    row["box"][0]["maximum"] = str(value - Fraction(1, 10**30))  # a point that rounding added
+
+
+def beyond_where(plan: Content, row: Content, value: Fraction) -> None:
+    requirement = next(each for each in plan["requirements"] if each["id"] == row["requirement"])
+    requirement["where"] = f"{row['box'][0]['name']} < {float(value) - 1}"
+
+
+def beyond_a_constraint(plan: Content, row: Content, value: Fraction) -> None:
+    plan["odd"]["constraints"].append({"formula": "altitude <= 3", "source": None})  # the model has no such
+
+
+@pytest.mark.parametrize("change", [beyond_the_box, beyond_where, beyond_a_constraint])
+def test_counterexamples_outside_of_the_domain_refute_nothing(
+    made: Path, change: Callable[[Content, Content, Fraction], None]
+) -> None:
+    """What is verified may be more than what is stated: bounds are rounded, constraints left out."""
+    plan, assessment, results = documents(made / "dossier")
+    assert assessment["outside"] == []
+    row, result = next(
+        pair
+        for pair in zip(plan["verifications"], results, strict=True)
+        if pair[0]["claim"] == "holds" and pair[1]["verdict"] == "refuted"
+    )
+    quantity = plan["models"][0]["inputs"][0]
+    point = Fraction(result["counterexample"]["x"][0])
+    change(plan, row, point * Fraction(quantity["scale"]) + Fraction(quantity["offset"]))
+    found = assess(plan, results, {})
+    assert row["number"] in found["outside"]
+    told = assessment_of(found, row["requirement"])
+    assert told["reasons"]["the counterexample lies outside of the stated domain"] >= 1
+    assert told["counts"]["refuted"] < assessment_of(assessment, row["requirement"])["counts"]["refuted"]
+
+
+def assessment_of(assessment: Content, name: str) -> Content:
+    found: Content = next(each for each in assessment["requirements"] if each["id"] == name)
+    return found
+
+
+def test_an_assessment_that_says_something_else_is_refused(made: Path) -> None:
+    names = ("plan/plan.json", "assessment.json", "results.json")
+    read = {name: json.loads((made / "dossier" / name).read_bytes()) for name in names}
+    require_assessment(read)
+    for change in (
+        lambda told: told["requirements"][0].update(status="refuted"),
+        lambda told: told.update(not_covered=[]),
+        lambda told: told["requirements"][3]["coverage"][0]["volume"].update(proved="7"),
+        lambda told: told.pop("outside"),
+    ):
+        told = json.loads(json.dumps(read["assessment.json"]))
+        change(told)
+        with pytest.raises(
+            BadInput, match=r"assessment\.json: .*: is not what plan/plan\.json and results\.json"
+        ):
+            require_assessment({**read, "assessment.json": told})
+    with pytest.raises(BadInput, match="is none that certify made"):
+        require_assessment({**read, "plan/plan.json": {}})
+    require_assessment({"results.json": read["results.json"]})
+
+
+def test_a_requirement_about_nothing_is_unknown(made: Path) -> None:
+    plan, _, results = documents(made / "dossier")
+    empty = [{**each, "vacuous": True, "verdict": "proved"} for each in results]
+    found = assess(plan, empty, {})
+    assert {row["status"] for row in found["requirements"]} == {"unknown"}
+
+
+def test_statements_that_were_exchanged_are_computed_again(made: Path, tmp_path: Path) -> None:
+    plan = read_plan(made / "in/plan.toml")
+    told = Told()
+
+    def stopping(result: Content, resumed: bool) -> None:
+        told(result, resumed)
+        if len(told) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        certify_plan(plan, tmp_path / "d", SIGNER, on_result=stopping)
+    one, two = (tmp_path / f"d.partial/evidence/000{number}.dsse.json" for number in (1, 2))
+    first = one.read_bytes()
+    one.write_bytes(two.read_bytes())
+    two.write_bytes(first)
+    certify_plan(plan, tmp_path / "d", SIGNER)
+    verified(tmp_path / "d", SIGNER)
+    assert compare(made / "dossier", tmp_path / "d") == []
+
+
+def test_a_model_that_was_changed_is_refused(tmp_path: Path) -> None:
+    plan = read_plan(write(tmp_path / "in"))
+    shutil.copy(tmp_path / "in/first.onnx", tmp_path / "in/models/second.onnx")
+    (tmp_path / "in/first.onnx").write_bytes((tmp_path / "in/first.onnx").read_bytes() + b"\x00")
+    with pytest.raises(BadInput, match="was changed after the plan was read"):
+        certify_plan(plan, tmp_path / "d", SIGNER)
+    assert not list(tmp_path.glob("d*"))
 
 
 def test_generated_properties_read_back_as_they_were_meant(made: Path) -> None:
