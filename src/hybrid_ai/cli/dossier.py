@@ -113,8 +113,9 @@ def execute(options: argparse.Namespace) -> int:
     }
     if options.action == "verify":
         return _verify(options)
-    if not options.dossier.exists():
-        raise BadInput(f"{options.dossier}: is missing: give a dossier")
+    for path in (options.dossier, *([options.newer] if options.action == "diff" else [])):
+        if not path.exists():
+            raise BadInput(f"{path}: is missing: give a dossier")
     try:
         return actions[options.action](options)
     except (Refused, FileNotFoundError) as error:

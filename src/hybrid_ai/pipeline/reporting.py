@@ -57,6 +57,8 @@ def write_report(root: Path, output: Path, language: Language, trust: Mapping[st
     if output.suffix not in (".html", ".pdf"):
         raise BadInput(f"-o {output}: is named like no report: end it in .html or .pdf")
     require_writable(output, "-o")
+    if output.resolve().is_relative_to(root.resolve()) and root.is_dir():
+        raise BadInput(f"-o {output}: lies in the dossier: name a file outside of it")
     with unpacked(root) as folder:
         levels: set[Level] = {"integrity", "authenticity"} if trust else {"integrity"}
         verified = verify_dossier(open_container(folder), levels=levels, trust=trust)

@@ -12,6 +12,7 @@ import hybrid_ai
 from hybrid_ai.audit.verification.canonical import encode
 from hybrid_ai.audit.verification.container import open_container
 from hybrid_ai.audit.verification.dossier import verify_dossier
+from hybrid_ai.audit.verification.rejected import Refused
 from hybrid_ai.pipeline.checking import Checker, CheckResult, Engine
 from hybrid_ai.pipeline.documents import RESULTS, read_documents
 from hybrid_ai.pipeline.errors import BadInput, CheckTimedOut
@@ -42,16 +43,18 @@ def reuse(
             tell beside their verdicts is signed again, unseen.
 
     Raises:
-        BadInput: it is no folder of a certification, or sealed by another key.
+        BadInput: it is no folder of a certification, damaged, or sealed by another key.
         CheckerFailure: the checker itself failed.
-        Refused: the older dossier is damaged.
 
     Sound because: each piece of evidence is judged again by the checker, for these very files.
     """
     if not old.is_dir():
         raise BadInput(f"--reuse {old}: is no folder: give a dossier, and of a zip: unzip it first")
-    container = open_container(old)
-    report = verify_dossier(container, levels={"integrity"}, trust={})
+    try:
+        container = open_container(old)
+        report = verify_dossier(container, levels={"integrity"}, trust={})
+    except (Refused, OSError) as error:
+        raise BadInput(f"--reuse {old}: is no dossier that can be used: {error}") from error
     if report.kind != "certification":
         raise BadInput(f"--reuse {old}: is a folder that somebody sealed: give a certification")
     if report.seal_key != key:

@@ -88,6 +88,8 @@ def test_what_cannot_be_reported(root: Path, tmp_path: Path) -> None:
         write_report(root, tmp_path / "r.txt", "en", {})
     with pytest.raises(BadInput, match="cannot be written"):
         write_report(root, tmp_path / "none" / "r.html", "en", {})
+    with pytest.raises(BadInput, match="lies in the dossier"):
+        write_report(root, root / "report.html", "en", {})
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     (foreign / "a").write_bytes(b"a")

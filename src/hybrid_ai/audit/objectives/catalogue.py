@@ -83,6 +83,8 @@ def read_catalogue(path: Path) -> Catalogue:
     Raises:
         AuditError: it cannot be read or is malformed; names the file, the entry and the remedy.
     """
+    if path.exists() and not path.is_file():
+        raise AuditError(f"{path}: is no regular file: name one")
     try:
         with open(path, "rb") as stream:
             data = stream.read(_LARGEST_FILE + 1)

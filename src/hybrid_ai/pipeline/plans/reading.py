@@ -10,6 +10,7 @@ from hybrid_ai.pipeline.errors import BadInput
 from hybrid_ai.pipeline.files import require_regular
 from hybrid_ai.pipeline.plans.building import build_plan
 from hybrid_ai.pipeline.plans.defects import Defect, Findings, PlanError
+from hybrid_ai.pipeline.plans.domains import check_domains
 from hybrid_ai.pipeline.plans.meaning import find_meaning
 from hybrid_ai.pipeline.plans.model import Plan
 from hybrid_ai.pipeline.plans.positions import Positions, find_positions
@@ -48,7 +49,10 @@ def read_plan(path: str | Path) -> Plan:
     top = read_table(PLAN, data, (), findings)
     meaning = find_meaning(top, file.parent, findings)
     findings.raise_if_any()
-    return build_plan(top, meaning, file, source)
+    plan = build_plan(top, meaning, file, source)
+    check_domains(plan, findings)
+    findings.raise_if_any()
+    return plan
 
 
 def _parsed(file: Path, source: bytes) -> tuple[dict[str, Any], Positions]:

@@ -14,6 +14,7 @@ LONGEST_TEXT = 10_000
 MOST_ELEMENTS = 1_000_000
 MOST_CELLS = 4_000
 MOST_VERIFICATIONS = 9_999
+MOST_WHOLE = 2**53 - 1  # what every reader of JSON holds
 RESERVED = ("and", "or", "not", "abs", "min", "max")
 ROLES = ("author", "verifier", "reviewer", "approver")
 
@@ -265,10 +266,15 @@ BUDGET = Table(
             "Seconds for each verification.",
             default=600,
         ),
-        Key("memory", Whole(1), "Bytes for the open boxes of each verification.", default=DEFAULT_MEMORY),
-        Key("threads", Whole(1), "Threads of the searches together; one per core when absent."),
-        Key("jobs", Whole(1), "Verifications at the same time.", default=1),
-        Key("seed", Whole(0), "Seed of the attacks.", default=0),
+        Key(
+            "memory",
+            Whole(1, MOST_WHOLE),
+            "Bytes for the open boxes of each verification.",
+            default=DEFAULT_MEMORY,
+        ),
+        Key("threads", Whole(1, MOST_WHOLE), "Threads of the searches together; one per core when absent."),
+        Key("jobs", Whole(1, MOST_WHOLE), "Verifications at the same time.", default=1),
+        Key("seed", Whole(0, MOST_WHOLE), "Seed of the attacks.", default=0),
         Key(
             "arithmetic", Choice(("real", "float32", "both")), "What the verdicts are about.", default="both"
         ),

@@ -6,16 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
-from time import monotonic
 from typing import Literal
 
 from hybrid_ai import rules, spec
-from hybrid_ai.pipeline.emptiness import contradiction
 from hybrid_ai.pipeline.errors import BadInput
 from hybrid_ai.pipeline.plans.model import Coverage, ModelEntry, Plan, Requirement, Samples
 
 Claim = Literal["holds", "never", "file"]
-SECONDS_FOR_EMPTINESS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,7 @@ def verifications(plan: Plan) -> list[Verification]:
     """All verifications of a plan, in the order of its requirements, then of its models.
 
     Raises:
-        BadInput: a file cannot be read, or constraints and `where` leave nothing of the domain of a map.
+        BadInput: a file cannot be read.
     """
     found: list[Verification] = []
     for requirement in plan.requirements:
@@ -123,7 +120,6 @@ def _of_cells(
     whole, left = rules.narrowed(plan.odd.ranges_of(model.tensors), where)
     assert not left, "the reader refuses a coverage whose `where` bounds more than single inputs"
     premises = [each.condition.formula for each in plan.odd.constraints_of(model.tensors)]
-    _require_points(plan, requirement, model, premises)
     for cell in product(*map(range, coverage.cells)):
         ranges = {**whole, **_cell_ranges(whole, coverage, cell)}
         place = "-".join(f"{index:03}" for index in cell)
@@ -142,22 +138,6 @@ def _of_cells(
                 # The domain's constraints may leave nothing of a cell.
                 allow_vacuous=bool(premises),
             )
-
-
-def _require_points(
-    plan: Plan, requirement: Requirement, model: ModelEntry, constraints: Sequence[rules.Formula]
-) -> None:
-    """Refuse a map of nothing: of its cells some may be empty, and so each of them is allowed to be."""
-    where = () if requirement.where is None else (requirement.where.formula,)
-    output = model.tensors.outputs[0].name
-    any_claim = rules.Comparison(rules.Linear(((output, Fraction(1)),), Fraction(0)), strict=False)
-    ranges = plan.odd.ranges_of(model.tensors)
-    made = rules.lowered(model.tensors.interface, ranges, (*constraints, *where), any_claim)
-    reason = contradiction(spec.normal_form(made.property), monotonic() + SECONDS_FOR_EMPTINESS)
-    if reason is not None:
-        raise BadInput(
-            f"{plan.file}: requirement {requirement.id}: its domain is empty: {reason}: correct it"
-        )
 
 
 def _cell_ranges(

@@ -334,4 +334,24 @@ FORMULAS = {
         "model[2].id",
         ("no requirement is about this model", "remove it"),
     ),
+    "a domain that strict bounds empty": one(
+        "speed < 500 and pixel_0 + pixel_1 <= 1.5",
+        "speed < 0",
+        "requirement[1].where",
+        "leaves nothing of the domain",
+        "correct one of them",
+    ),
+    "a domain that disjunctions empty": one(
+        "speed < 500 and pixel_0 + pixel_1 <= 1.5",
+        "pixel_0 > 1 or pixel_1 < 0",
+        "requirement[1].where",
+        "leaves nothing of the domain",
+    ),
+    "a domain that a sum empties": one(
+        "speed < 500 and pixel_0 + pixel_1 <= 1.5",
+        "pixel_0 + pixel_1 > 2",
+        "requirement[1].where",
+        "leaves nothing of the domain",
+    ),
+    "too much memory": one("seed = 3", "seed = 9007199254740992", "budget.seed", "9007199254740991"),
 }
