@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hybrid_ai.audit.errors import AuditError
+from hybrid_ai.audit.files import read_small_file
 from hybrid_ai.audit.log_file import checkpoints_of
 from hybrid_ai.audit.log_verification import NO_KEY, SIGN_IT, LogReport, read_with_checkpoints
 from hybrid_ai.audit.verification.canonical import decode, encode
@@ -118,18 +119,10 @@ def read_proof(path: Path) -> bytes:
     Raises:
         AuditError: it is missing, too long or cannot be read.
     """
+    remedy = "give what `hybrid-ai trace prove` wrote"
     if not path.is_file():
-        raise AuditError(f"{path}: is no file that can be read: give what `hybrid-ai trace prove` wrote")
-    try:
-        with open(path, "rb") as stream:
-            data = stream.read(PROOF_LIMIT + 1)
-    except OSError as error:
-        raise AuditError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(data) > PROOF_LIMIT:
-        raise AuditError(
-            f"{path}: has more than {PROOF_LIMIT} bytes: give what `hybrid-ai trace prove` wrote"
-        )
-    return data
+        raise AuditError(f"{path}: is no file that can be read: {remedy}")
+    return read_small_file(path, PROOF_LIMIT, remedy)
 
 
 def verify_proof(data: bytes, where: str, trust: Mapping[str, bytes], since: Since | None) -> LogReport:

@@ -13,6 +13,7 @@ from typing import cast
 
 from hybrid_ai.audit.drafts import Role
 from hybrid_ai.audit.errors import AuditError
+from hybrid_ai.audit.files import read_small_file
 from hybrid_ai.audit.verification.canonical import decode_canonical, encode
 from hybrid_ai.audit.verification.fields import as_object, as_text, from_base64, to_base64
 from hybrid_ai.audit.verification.log import is_identifier, is_time
@@ -28,6 +29,7 @@ _MEMBERS = frozenset(
     {"format", "version", "size", "key", "role", "statement", "organisation", "name", "time", "run"}
 )
 _LARGEST = 2**24
+_REMEDY = "give the folder of an export, and the signatures made of it"
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,10 @@ def read_request(folder: Path) -> tuple[SignatureRequest, list[bytes]]:
     """
     where = str(folder / REQUEST)
     try:
-        request = _request(_read(folder / REQUEST), where)
+        request = _request(read_small_file(folder / REQUEST, _LARGEST, _REMEDY), where)
     except Refused as error:
         raise AuditError(f"{error}: export it again") from error
-    signatures = [_read(folder / name) for _, name in MESSAGES]
+    signatures = [read_small_file(folder / name, _LARGEST, _REMEDY) for _, name in MESSAGES]
     for (message, name), signature in zip(MESSAGES, signatures, strict=True):
         if len(signature) != 64:
             raise AuditError(f"{folder / name}: has {len(signature)} bytes: sign {message}, raw, 64 bytes")
@@ -117,14 +119,3 @@ def _request(data: bytes, where: str) -> SignatureRequest:
         raise Refused("integrity", f"{where}: key", f"has {len(key)} bytes, not 32")
     statement = as_text(members["statement"], f"{where}: statement", may_be_empty=True)
     return SignatureRequest(size, key, cast(Role, role), statement, organisation, name, time, run)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with open(path, "rb") as stream:
-            data = stream.read(_LARGEST + 1)
-    except OSError as error:
-        raise AuditError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(data) > _LARGEST:
-        raise AuditError(f"{path}: has more than {_LARGEST} bytes")
-    return data

@@ -129,7 +129,7 @@ def _cells(
         verdicts.setdefault(cell, "unknown")
         if result.verdict.value == "proved" and run.claim.value == "holds":
             verdicts[cell] = "proved"
-        elif result.verdict.value == "proved" and verdicts[cell] == "unknown":
+        elif result.verdict.value == "proved" and verdicts[cell] == "unknown" and not result.vacuous:
             verdicts[cell] = "refuted"
         elif result.verdict.value == "refuted" and run.claim.value == "holds":
             marked.add(cell)

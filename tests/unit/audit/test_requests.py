@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -98,4 +99,11 @@ def test_enormous_files_are_not_read(folder: Path) -> None:
     with open(folder / "envelope.sig", "r+b") as stream:
         stream.truncate(2**24 + 1)
     with pytest.raises(AuditError, match=r"envelope\.sig: has more than"):
+        read_request(folder)
+
+
+def test_a_pipe_is_not_waited_for(folder: Path) -> None:
+    (folder / "envelope.sig").unlink()
+    os.mkfifo(folder / "envelope.sig")
+    with pytest.raises(AuditError, match=r"envelope\.sig: is no regular file: give the folder of an export"):
         read_request(folder)

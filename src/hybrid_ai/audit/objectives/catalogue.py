@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from hybrid_ai.audit.errors import AuditError
+from hybrid_ai.audit.files import read_small_file
 from hybrid_ai.audit.objectives.evidence import EVIDENCE
 from hybrid_ai.audit.verification.canonical import decode
 from hybrid_ai.audit.verification.fields import as_list, as_object, as_text
@@ -83,15 +84,7 @@ def read_catalogue(path: Path) -> Catalogue:
     Raises:
         AuditError: it cannot be read or is malformed; names the file, the entry and the remedy.
     """
-    if path.exists() and not path.is_file():
-        raise AuditError(f"{path}: is no regular file: name one")
-    try:
-        with open(path, "rb") as stream:
-            data = stream.read(_LARGEST_FILE + 1)
-    except OSError as error:
-        raise AuditError(f"{path}: cannot be read: {error.strerror}: name a readable file") from error
-    if len(data) > _LARGEST_FILE:
-        raise AuditError(f"{path}: has more than {_LARGEST_FILE} bytes: split it into several catalogues")
+    data = read_small_file(path, _LARGEST_FILE, "name a readable file", "split it into several catalogues")
     return _catalogue(data, str(path))
 
 

@@ -31,10 +31,7 @@ def assess(plan: Content, results: Sequence[Content], objectives: Content) -> Co
         may be a stronger claim.
     """
     outside = _outside(plan, results)
-    results = [
-        _not_refuted(result) if number in outside else result
-        for number, result in enumerate(results, start=1)
-    ]
+    results = _without(outside, results)
     claims = {row["number"]: row for row in plan["verifications"]}
     rows = [_requirement(each, claims, results) for each in plan["requirements"]]
     positive = [results[n - 1]["verdict"] for n, row in claims.items() if row["claim"] != "never"]
@@ -74,16 +71,18 @@ def require_assessment(documents: Mapping[str, Content]) -> None:
 
 def _outside(plan: Content, results: Sequence[Content]) -> list[int]:
     """Numbers of the refuted verifications whose counterexample is not in the domain that the plan states."""
-    requirements = {each["id"]: each for each in plan["requirements"]}
+    constraints = [rules.parse(each["formula"]) for each in plan["odd"]["constraints"]]
+    stated = {
+        each["id"]: constraints if each["where"] is None else [*constraints, rules.parse(each["where"])]
+        for each in plan["requirements"]
+    }
     models = {each["id"]: each for each in plan["models"]}
     found = []
     for row in plan["verifications"]:
         result = results[row["number"] - 1]
         if row["claim"] == "holds" and result["verdict"] == "refuted":
-            stated = [each["formula"] for each in plan["odd"]["constraints"]]
-            where = requirements[row["requirement"]]["where"]
-            formulas = [rules.parse(text) for text in (*stated, *([] if where is None else [where]))]
-            if not _is_inside(row, models[row["model"]], formulas, result["counterexample"]["x"]):
+            point = result["counterexample"]["x"]
+            if not _is_inside(row, models[row["model"]], stated[row["requirement"]], point):
                 found.append(row["number"])
     return found
 
@@ -184,9 +183,11 @@ def _coverage(
         return None
     cells: dict[str, dict[tuple[int, ...], dict[str, str]]] = {}
     for number in requirement["verifications"]:
-        claim = claims[number]
+        claim, result = claims[number], results[number - 1]
         cell = cells.setdefault(claim["model"], {}).setdefault(tuple(claim["cell"]), {})
-        cell[claim["claim"]] = results[number - 1]["verdict"]
+        # That nothing is ever so on an empty cell refutes nothing.
+        says_nothing = claim["claim"] == "never" and result["vacuous"]
+        cell[claim["claim"]] = "unknown" if says_nothing else result["verdict"]
     rows = []
     for model, found in cells.items():
         counts = _counts(map(cell_verdict, found.values()))

@@ -10,7 +10,7 @@ from typing import Any
 from hybrid_ai import rules
 from hybrid_ai.audit.additions import portable_name
 from hybrid_ai.pipeline.instances import Job
-from hybrid_ai.pipeline.plans.model import Coverage, Plan, Quantity, Requirement, Samples
+from hybrid_ai.pipeline.plans.model import Coverage, ModelEntry, Plan, Quantity, Requirement, Samples
 from hybrid_ai.pipeline.plans.verifications import Verification
 from hybrid_ai.spec.printing import decimal, decimal_places
 
@@ -42,17 +42,7 @@ def described(plan: Plan, verifications: Sequence[Verification], jobs: Sequence[
             "exclusions": list(system.exclusions),
             "organisation": system.organisation,
         },
-        "models": [
-            {
-                "id": model.id,
-                "path": paths[model.id],
-                "sha256": model.sha256,
-                "preprocessing": model.preprocessing,
-                "inputs": [_quantity(each) for each in model.tensors.inputs],
-                "outputs": [_quantity(each) for each in model.tensors.outputs],
-            }
-            for model in plan.models
-        ],
+        "models": [_model(each, paths[each.id]) for each in plan.models],
         "odd": _odd(plan),
         "requirements": [_requirement(each, numbers[each.id], samples) for each in plan.requirements],
         "verifications": [_verification(*pair) for pair in zip(verifications, jobs, strict=True)],
@@ -93,6 +83,17 @@ def exact_text(value: Fraction) -> str:
     """A decimal where there is a finite one, else a fraction."""
     places = decimal_places(value.denominator)
     return str(value) if places is None else decimal(value, places)
+
+
+def _model(model: ModelEntry, path: str) -> Content:
+    return {
+        "id": model.id,
+        "path": path,
+        "sha256": model.sha256,
+        "preprocessing": model.preprocessing,
+        "inputs": [_quantity(each) for each in model.tensors.inputs],
+        "outputs": [_quantity(each) for each in model.tensors.outputs],
+    }
 
 
 def _quantity(quantity: Quantity) -> Content:

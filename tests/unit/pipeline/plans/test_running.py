@@ -330,6 +330,21 @@ def test_a_requirement_about_nothing_is_unknown(made: Path) -> None:
     assert {row["status"] for row in found["requirements"]} == {"unknown"}
 
 
+def test_a_cell_without_inputs_is_not_refuted(made: Path) -> None:
+    """That the requirement never holds there is proved, of no input; that it holds ran out of time."""
+    plan, _, results = documents(made / "dossier")
+    late = {"real": "unknown", "float32": "unknown"}
+    for row in plan["verifications"]:
+        result = results[row["number"] - 1]
+        if row["claim"] == "never":
+            result.update(verdict="proved", vacuous=True)
+        elif row["cell"] is not None:
+            result.update(verdict="unknown", arithmetics=late, reason="timeout")
+    found = assess(plan, results, {})
+    for each in assessment_of(found, "mapped")["coverage"]:
+        assert each["volume"] == {"proved": "0", "refuted": "0", "unknown": "1"}
+
+
 def test_statements_that_were_exchanged_are_computed_again(made: Path, tmp_path: Path) -> None:
     plan = read_plan(made / "in/plan.toml")
     told = Told()
