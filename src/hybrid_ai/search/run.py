@@ -22,7 +22,7 @@ from hybrid_ai.search.attack import (
 from hybrid_ai.search.backend import Backend
 from hybrid_ai.search.branch import NEAR, Branch, Budget, Progress, advance, reopen, run_until, start
 from hybrid_ai.search.outcome import Claimed, Effort, Outcome, Refuted, Unknown
-from hybrid_ai.search.problem import OutOfRange, Problem, make_problem
+from hybrid_ai.search.problem import OutOfRange, Problem, make_problem, round_down, round_up
 from hybrid_ai.search.signals import handlers_wait_for_kernels
 from hybrid_ai.search.tree import encode_tree
 from hybrid_ai.spec import InputPolytope, Property, float32_polytope, normal_form
@@ -44,12 +44,19 @@ class _Case:
     attack: Attack
 
 
-def exact_point(x: np.ndarray, polytope: InputPolytope) -> tuple[Fraction, ...]:
-    """The point as rationals, clamped into the polytope's exact box."""
-    return tuple(
-        min(max(Fraction(float(value)), low), high)
-        for value, low, high in zip(x, polytope.lower, polytope.upper, strict=True)
-    )
+def exact_points(x: np.ndarray, polytope: InputPolytope) -> list[tuple[Fraction, ...]]:
+    """The point as rationals of the polytope's exact box: as doubles where it has any, then at its very faces.
+
+    Doubles come first: a bound may be a decimal that was rounded outward, and what lies between it and the
+    bound that was meant is no counterexample to anybody.
+    """
+    inner, outer = [], []
+    for value, low, high in zip(x, polytope.lower, polytope.upper, strict=True):
+        clamped = min(max(Fraction(float(value)), low), high)
+        inside = min(max(float(value), round_up(low)), round_down(high))
+        outer.append(clamped)
+        inner.append(Fraction(inside) if low <= Fraction(inside) <= high else clamped)
+    return [tuple(inner)] if inner == outer else [tuple(inner), tuple(outer)]
 
 
 def run_search(
@@ -245,15 +252,21 @@ class _Search:
         for x in points:
             if value_at(case.attack, x) > near:
                 continue
-            exact = exact_point(x, case.attacked.polytope)
-            y = evaluate_exact(self._model.staged, exact)
-            if self._arithmetic != "float32" and self._question.prop.holds_unsafe(exact, y):
-                return Refuted(exact, tuple(y), self._effort())
-            if self._arithmetic != "real" and self._question.runtime is not None:
-                found = self._question.runtime(exact)
+            for exact in exact_points(x, case.attacked.polytope):
+                found = self._refuted_at(exact)
                 if found is not None:
-                    outputs = tuple(evaluate_exact(self._model.staged, found))
-                    return Refuted(found, outputs, self._effort(), exactly=False)
+                    return found
+        return None
+
+    def _refuted_at(self, x: tuple[Fraction, ...]) -> Refuted | None:
+        y = evaluate_exact(self._model.staged, x)
+        if self._arithmetic != "float32" and self._question.prop.holds_unsafe(x, y):
+            return Refuted(x, tuple(y), self._effort())
+        if self._arithmetic != "real" and self._question.runtime is not None:
+            found = self._question.runtime(x)
+            if found is not None:
+                outputs = tuple(evaluate_exact(self._model.staged, found))
+                return Refuted(found, outputs, self._effort(), exactly=False)
         return None
 
     def _effort(self) -> Effort:

@@ -132,6 +132,25 @@ def test_a_network_without_relu(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_a_counterexample_is_made_of_doubles_within_the_box(backend: Backend) -> None:
+    """A bound that was rounded outward keeps it from the sliver that was added: here beyond one third."""
+    data = model([node("Gemm", "x w")], {"w": np.array([[1.0], [1.0]])}, x=(1, 2), y=(1, 1))
+    third = "0." + 29 * "3" + "4"
+    asked = Asked(data, vnnlib(2, 1, "(>= Y_0 0.66)", bounds=[("-" + third, third)] * 2))
+    found = refuted(asked, search(asked, backend=backend)).x
+    assert all(Fraction(float(value)) == value < Fraction(1, 3) for value in found)
+    fine = Asked(data, vnnlib(2, 1, "(>= Y_0 2)", bounds=[("1", "1"), ("0.2", "1")]))
+    assert refuted(fine, search(fine, backend=backend)).x == (1, 1)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_counterexample_at_a_face_alone_is_found(backend: Backend) -> None:
+    data = model([node("Gemm", "x w")], {"w": np.array([[1.0], [1.0]])}, x=(1, 2), y=(1, 1))
+    asked = Asked(data, vnnlib(2, 1, "(>= Y_0 0.2)", bounds=[("0", "0.1")] * 2))
+    assert refuted(asked, search(asked, backend=backend)).x == (Fraction(1, 10), Fraction(1, 10))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_the_output_may_be_the_input(backend: Backend) -> None:
     data = model([node("Identity", "x")], x=(1, 2), y=(1, 2))
     asked = Asked(data, vnnlib(2, 2, "(<= (+ Y_0 Y_1) 0.9)", bounds=[("0.5", "1")] * 2))
