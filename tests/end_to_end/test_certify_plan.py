@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from hybrid_ai.pipeline.plans import running
+from hybrid_ai.pipeline.plans.model import Plan
+from hybrid_ai.pipeline.plans.verifications import Verification, verifications
 from tests.certified import results_of, verified
 from tests.end_to_end.command import DEMO, Command
 
@@ -87,3 +91,27 @@ def test_a_broken_plan_is_refused_before_anything_is_there(plan: Path, command: 
 def test_catalogues_go_with_a_plan(command: Command, plan: Path) -> None:
     ended = command("certify", "braking.onnx", DEMO / "braking_limit.vnnlib", "-o", "d", "--objectives", "x")
     assert ended.code == 2 and "--objectives goes with a plan" in ended.err
+
+
+def test_replay_lowers_the_plan_again(plan: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of a dossier whose maker verified something easier than what the plan says, and sealed it."""
+    assert command("certify", plan, "-o", "d").code == 0
+    fine = command("dossier", "replay", "d")
+    assert fine.code == 0
+    assert fine.out.splitlines()[-2:] == [
+        "plan/plan.toml: agrees: gives plan/plan.json and the 3 properties judged",
+        "3 agrees",
+    ]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(running, "verifications", easier)
+        assert command("certify", plan, "-o", "e").code == 0
+    verified(Path("e"))
+    forged = command("dossier", "replay", "e")
+    assert forged.code == 30
+    assert "plan/plan.toml: contradicts: properties/limit.vnnlib is not what" in forged.out
+
+
+def easier(plan: Plan) -> list[Verification]:
+    """The verifications of a plan, with a condition that no output meets in each unsafe set."""
+    never = b"(assert (>= Y_0 1000000))\n"
+    return [replace(each, property=each.property + never) for each in verifications(plan)]

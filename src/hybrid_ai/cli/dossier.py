@@ -34,7 +34,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
     _add_verify(action("verify", "verify integrity, authenticity and proofs, offline"))
     action("show", "print results, signatures and attachments").add_argument("--json", action="store_true")
-    replay = action("replay", "judge all evidence again, in ONNX Runtime as well")
+    replay = action("replay", "judge all evidence again, in ONNX Runtime as well, and lower the plan again")
     replay.add_argument("--engine", choices=["fast", "exact"], default="fast")
     replay.add_argument("--search", action="store_true", help="repeat the searches with the recorded limits")
     seconds = "at most so long for each search (default: as recorded)"
@@ -153,6 +153,7 @@ def _replay(options: argparse.Namespace) -> int:
     from hybrid_ai.cli.progress import observed
     from hybrid_ai.pipeline.dossiers import unpacked
     from hybrid_ai.pipeline.errors import BadInput
+    from hybrid_ai.pipeline.plans.restating import restate
     from hybrid_ai.pipeline.replay import replay
 
     if options.timeout is not None and not options.search:
@@ -170,9 +171,13 @@ def _replay(options: argparse.Namespace) -> int:
             observer=observer,
             on_result=show,
         )
+        plan = restate(folder) if found else None
+    if plan is not None:
+        emit(plan.line())
     counts = [each.agreement for each in found]
     emit(", ".join(f"{counts.count(name)} {name}" for name in dict.fromkeys(counts)) or "no results")
-    return EXIT_TAMPERED if "contradicts" in counts else 0
+    contradicted = "contradicts" in counts or (plan is not None and plan.difference is not None)
+    return EXIT_TAMPERED if contradicted else 0
 
 
 def _attach(options: argparse.Namespace) -> int:

@@ -45,7 +45,7 @@ class _Case:
 
 
 def exact_points(x: np.ndarray, polytope: InputPolytope) -> list[tuple[Fraction, ...]]:
-    """The point as rationals of the polytope's exact box: as doubles where it has any, then at its very faces.
+    """The point as rationals of the polytope's exact box: doubles where it has any, then at its faces.
 
     Doubles come first: a bound may be a decimal that was rounded outward, and what lies between it and the
     bound that was meant is no counterexample to anybody.

@@ -56,7 +56,7 @@ def certify_plan(
         find(known, objective.catalogue, objective.id)
     found = verifications(plan)
     with tempfile.TemporaryDirectory(prefix="hybrid-ai-plan-") as name:
-        request = _request(plan, found, Path(name))
+        request = request_of(plan, found, Path(name))
         layout = laid_out(request)
         _require_unchanged(found, layout)
         content = described(plan, found, layout.jobs)
@@ -82,8 +82,14 @@ def _require_unchanged(found: Sequence[Verification], layout: Layout) -> None:
             raise BadInput(f"{each.model.file}: was changed after the plan was read: start again")
 
 
-def _request(plan: Plan, found: Sequence[Verification], folder: Path) -> Request:
-    """The request, its generated properties in a folder; equal ones are one file."""
+def request_of(plan: Plan, found: Sequence[Verification], folder: Path) -> Request:
+    """The request that a plan becomes.
+
+    Args:
+        plan: the plan.
+        found: its verifications.
+        folder: receives the generated properties; equal ones are one file.
+    """
     paths: dict[str, Path] = {}
     timeout = float(plan.budget.timeout.value)
     cases = []
