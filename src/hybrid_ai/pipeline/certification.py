@@ -30,12 +30,13 @@ from hybrid_ai.pipeline.dossier_files import BOM, CRATE, write_descriptions
 from hybrid_ai.pipeline.errors import BadInput, CheckerFailure, UnsupportedInput
 from hybrid_ai.pipeline.files import make_folder, write_atomically
 from hybrid_ai.pipeline.inputs import digest, read_inputs
-from hybrid_ai.pipeline.instances import Job, Layout, Request, laid_out, verify_all
+from hybrid_ai.pipeline.instances import Job, Layout, Request, laid_out
 from hybrid_ai.pipeline.reporting import REPORTS
 from hybrid_ai.pipeline.reuse import reuse
 from hybrid_ai.pipeline.room import require_room
 from hybrid_ai.pipeline.staging import PARTIAL, UNFINISHED, earlier_lines, locked, rename, require_same
 from hybrid_ai.pipeline.verify import Observer
+from hybrid_ai.pipeline.verifying import verify_all
 
 MOST_CASES = 9999  # a statement has four digits; whether their results fit, `require_room` sees
 FOLDERS = ("models", "properties", "evidence")

@@ -1,31 +1,19 @@
-"""Verify several instances, one after the other or several at a time in processes of their own."""
+"""Several instances to verify, and where everything about them is in a dossier."""
 
 from __future__ import annotations
 
 import builtins
-import json
-import os
-import selectors
-import subprocess
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from hybrid_ai.audit.additions import portable_name
 from hybrid_ai.audit.verification.canonical import encode
-from hybrid_ai.pipeline.checking import Checker, child_environment
-from hybrid_ai.pipeline.errors import BadInput, CheckerFailure
-from hybrid_ai.pipeline.inputs import read_model
-from hybrid_ai.pipeline.isolation import python_command
 from hybrid_ai.pipeline.limits import Limits
-from hybrid_ai.pipeline.result import INTERRUPTED
-from hybrid_ai.pipeline.verify import Arithmetic, Observer, Task, run
+from hybrid_ai.pipeline.verify import Arithmetic
 
-COMMAND = (*python_command("hybrid_ai.cli.main"), "verify")
 Content = dict[str, Any]
 
 
@@ -152,121 +140,3 @@ def laid_out(request: Request) -> Layout:
     digests = {path: digest for (_, digest), path in names.items()}
     digests |= {path: sha256(data).hexdigest() for path, data in request.files.items()}
     return Layout(jobs, sources, digests, parameters)
-
-
-def verify_all(
-    jobs: Sequence[Job], folder: Path, working: Path, request: Request, observer: Observer
-) -> Iterator[tuple[Job, Content]]:
-    """Verify jobs and yield each result as it is there, as `verify --json` prints it.
-
-    Args:
-        jobs: what to verify.
-        folder: in which their paths are.
-        working: receives the evidence; a folder of this run alone, since a process that outlives it may
-            still write.
-        request: limits, arithmetic, and how many at the same time.
-        observer: told how each search goes; of several at the same time, not.
-
-    Raises:
-        BadInput: an input set is empty, or a file is malformed.
-        CheckerFailure: a process ended without a result.
-        KeyboardInterrupt: interrupted.
-    """
-    if request.jobs > 1 and len(jobs) > 1:
-        yield from _in_processes(jobs, folder, working, request)
-        return
-    reader = cache(read_model)
-    with Checker() as checker:
-        for job in jobs:
-            limits = replace(request.limits, timeout=job.timeout)
-            task = Task(limits, working / job.evidence, job.allow_vacuous, request.arithmetic)
-            try:
-                result = run(folder / job.model, folder / job.property, task, checker, observer, reader)
-            except BadInput as error:
-                raise BadInput(f"{job.property}: {error}") from error
-            if result.reason is not None and result.reason.startswith(INTERRUPTED):
-                raise KeyboardInterrupt
-            yield job, result.fields()
-
-
-@dataclass(eq=False)
-class _Running:
-    job: Job
-    process: subprocess.Popen[bytes]
-    said: IO[bytes]
-    answer: bytes = b""
-
-
-def _in_processes(
-    jobs: Sequence[Job], folder: Path, working: Path, request: Request
-) -> Iterator[tuple[Job, Content]]:
-    waiting = list(reversed(jobs))
-    threads = max(1, request.limits.used_threads // request.jobs)
-    with selectors.DefaultSelector() as selector:
-        try:
-            while waiting or selector.get_map():
-                while waiting and len(selector.get_map()) < request.jobs:
-                    started = _start(waiting.pop(), folder, working, request, threads)
-                    assert started.process.stdout is not None
-                    selector.register(started.process.stdout, selectors.EVENT_READ, started)
-                for key, _ in selector.select():
-                    running: _Running = key.data
-                    part = os.read(key.fd, 1 << 16)
-                    running.answer += part
-                    if not part:
-                        selector.unregister(key.fileobj)
-                        yield running.job, _ended(running)
-        finally:
-            _kill_all([key.data for key in selector.get_map().values()])
-
-
-def _start(job: Job, folder: Path, working: Path, request: Request, threads: int) -> _Running:
-    limits = request.limits
-    options = ["--timeout", repr(job.timeout), "--memory", str(limits.memory), "--seed", str(limits.seed)]
-    options += ["--threads", str(threads), "--certificate", str(working / job.evidence), "--json"]
-    if request.arithmetic is not None:
-        options += ["--arithmetic", request.arithmetic]
-    if job.allow_vacuous:
-        options.append("--allow-vacuous")
-    command = [*COMMAND, str(folder / job.model), str(folder / job.property), *options]
-    said = tempfile.TemporaryFile()
-    # A session of its own: Ctrl-C goes to us alone, and we end the child.
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=said,
-        start_new_session=True,
-        # It parses what strangers wrote, and signs nothing.
-        env=child_environment(),
-    )
-    return _Running(job, process, said)
-
-
-def _ended(running: _Running) -> Content:
-    """The result of a process that has closed its output."""
-    code = running.process.wait()
-    assert running.process.stdout is not None
-    running.process.stdout.close()
-    running.said.seek(0)
-    said = running.said.read().decode(errors="replace").strip().splitlines()
-    running.said.close()
-    reason = said[-1].removeprefix("hybrid-ai: ") if said else f"status {code}"
-    try:
-        content = json.loads(running.answer)
-    except ValueError:
-        content = None
-    if isinstance(content, dict):
-        return content
-    if code == 2:
-        raise BadInput(f"{running.job.property}: {reason}")
-    raise CheckerFailure(f"the verification of {running.job.property} ended: {reason}")
-
-
-def _kill_all(children: Sequence[_Running]) -> None:
-    for running in children:
-        running.process.kill()
-        running.process.wait()
-        assert running.process.stdout is not None
-        running.process.stdout.close()
-        running.said.close()

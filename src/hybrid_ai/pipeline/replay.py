@@ -6,24 +6,20 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 from typing import Any, Literal
 
-from hybrid_ai.pipeline.checking import Checker, CheckResult, Engine, check
+from hybrid_ai.pipeline.checking import Checker, CheckResult, Engine
 from hybrid_ai.pipeline.counterexample import computed, exact_point, rounded, violates_float32
 from hybrid_ai.pipeline.errors import BadInput, UnsupportedInput
 from hybrid_ai.pipeline.inputs import read_inputs
-from hybrid_ai.pipeline.limits import Limits
+from hybrid_ai.pipeline.limits import LONGEST_TIMEOUT, Limits
 from hybrid_ai.pipeline.result import ARITHMETICS, INTERRUPTED, Counterexample
 from hybrid_ai.pipeline.verify import Observer, Task, run
 
 Content = dict[str, Any]
 Agreement = Literal["agrees", "differs", "contradicts", "nothing to replay"]
 Ask = Callable[[Path, Path, Path, Engine], CheckResult]
-
-
-def check_alone(model: Path, claim: Path, evidence: Path, engine: Engine) -> CheckResult:
-    """Ask a checker of its own process."""
-    return check(model, claim, evidence, engine=engine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +77,21 @@ def replay(
         seconds = sum(each.timeout for each in limits)
         observer.notice(f"repeating at most {len(limits)} searches, {seconds:,.1f} s in all at most")
     replayed = []
-    for number, result in enumerate(content["results"]):
-        found = judged(folder, result, engine)
-        if search and found.agreement != "contradicts":
-            found = _searched(folder, result, limits[number], observer, found)
-        replayed.append(found)
-        on_result(found)
+    with Checker() as checker:
+
+        def ask(model: Path, claim: Path, evidence: Path, engine: Engine) -> CheckResult:
+            return checker.ask(model, claim, evidence, engine, monotonic() + LONGEST_TIMEOUT)
+
+        for number, result in enumerate(content["results"]):
+            found = judged(folder, result, engine, ask)
+            if search and found.agreement != "contradicts":
+                found = _searched(folder, result, limits[number], observer, checker, found)
+            replayed.append(found)
+            on_result(found)
     return replayed
 
 
-def judged(folder: Path, result: Content, engine: Engine, ask: Ask = check_alone) -> Replayed:
+def judged(folder: Path, result: Content, engine: Engine, ask: Ask) -> Replayed:
     """Judge the evidence of one result again, a counterexample in ONNX Runtime as well.
 
     Args:
@@ -161,13 +162,12 @@ def _limits(result: Content, timeout: float | None) -> Limits:
 
 
 def _searched(
-    folder: Path, result: Content, limits: Limits, observer: Observer, judged: Replayed
+    folder: Path, result: Content, limits: Limits, observer: Observer, checker: Checker, judged: Replayed
 ) -> Replayed:
     """Repeat the search."""
     asked = result["parameters"]
     task = Task(limits, None, asked["allow_vacuous"], asked["arithmetic"])
-    with Checker() as checker:
-        found = run(folder / result["model"], folder / result["property"], task, checker, observer)
+    found = run(folder / result["model"], folder / result["property"], task, checker, observer)
     if found.reason is not None and found.reason.startswith(INTERRUPTED):
         raise KeyboardInterrupt
     pairs = [(result["arithmetics"].get(name), verdict) for name, verdict in found.arithmetics.items()]

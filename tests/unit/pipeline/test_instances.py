@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from hybrid_ai.pipeline import instances
+from hybrid_ai.pipeline import workers
 from hybrid_ai.pipeline.errors import BadInput, CheckerFailure
-from hybrid_ai.pipeline.instances import Job, verify_all
+from hybrid_ai.pipeline.instances import Job
+from hybrid_ai.pipeline.verifying import verify_all
 from tests.certified import DEMO, PROPERTIES, QUIET, VERDICTS, Content, demo_request
 
 
@@ -67,54 +69,63 @@ def test_an_interruption_of_a_search_ends_all(folder: Path, monkeypatch: pytest.
     [
         ("import os; os.kill(os.getpid(), 9)", CheckerFailure, r"braking_limit\.vnnlib ended: status -9"),
         ("raise SystemExit('boom')", CheckerFailure, r"braking_limit\.vnnlib ended: boom"),
-        ("print('unknown: terminated')", CheckerFailure, r"ended: status 0"),
-        (
-            "import sys; print('hybrid-ai: bad', file=sys.stderr); sys.exit(2)",
-            BadInput,
-            r"limit\.vnnlib: bad",
-        ),
+        ("input(); print('[')", CheckerFailure, r"about braking_limit\.vnnlib makes no sense: b'\[\\n'"),
+        ("input(); print('{}')", CheckerFailure, r"about braking_limit\.vnnlib makes no sense"),
+        ('input(); print(\'{"refused": "p: bad"}\')', BadInput, r"^p: bad$"),
     ],
 )
 def test_a_process_that_ends_without_a_result_is_told_of(
     folder: Path, monkeypatch: pytest.MonkeyPatch, program: str, error: type[Exception], said: str
 ) -> None:
-    monkeypatch.setattr(instances, "COMMAND", (sys.executable, "-c", program))
+    monkeypatch.setattr(workers, "COMMAND", (sys.executable, "-c", program))
     with pytest.raises(error, match=said):
         run(folder, 2, *PROPERTIES[:1], PROPERTIES[0])
 
 
+def test_processes_take_one_after_the_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One ends all but the first job of the other, which takes longer than all of these."""
+    program = """import json, os, sys, time
+for line in sys.stdin:
+    job = json.loads(line)
+    time.sleep(3 if job["number"] == 1 else 0)
+    print(json.dumps({"result": {"process": os.getpid()}}), flush=True)"""
+    monkeypatch.setattr(workers, "COMMAND", (sys.executable, "-c", program))
+    found = {n: content["process"] for n, content in run(folder, 2, *PROPERTIES, *PROPERTIES).items()}
+    assert sorted(found) == [1, 2, 3, 4, 5, 6]
+    assert {found[n] for n in range(2, 7)} == {found[2]} and found[1] != found[2]
+
+
 def test_processes_end_with_us(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first answers, the others would run for ever."""
-    program = (
-        "import sys, time; n = 'limit' in sys.argv[2]; print('{}', flush=True) if n else time.sleep(1000)"
-    )
-    monkeypatch.setattr(instances, "COMMAND", (sys.executable, "-c", program))
+    program = """import sys, time
+if "limit" in input():
+    print('{"result": {}}', flush=True)
+time.sleep(1000)"""
+    monkeypatch.setattr(workers, "COMMAND", (sys.executable, "-c", program))
     started = []
-    inner = instances._start
-    monkeypatch.setattr(instances, "_start", lambda *a: started.append(inner(*a)) or started[-1])
+    inner = workers._start
+    monkeypatch.setattr(workers, "_start", lambda *a: started.append(inner(*a)) or started[-1])
     request = demo_request(jobs=3)
     found = verify_all(jobs_of(*PROPERTIES), folder, folder.with_name("w"), request, QUIET)
     job, content = next(found)
     assert (job.number, content) == (1, {}) and len(started) == 3
     found.close()  # type: ignore[attr-defined]
-    assert [running.process.returncode for running in started] == [0, -9, -9]
+    assert [running.process.returncode for running in started] == [-9, -9, -9]
 
 
 def test_threads_are_shared(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = "import sys, json; print(json.dumps(sys.argv[1:]))"
-    monkeypatch.setattr(
-        instances, "COMMAND", (sys.executable, "-c", f"{program[:-1]}, file=sys.stderr); sys.exit(2)")
-    )
+    program = "import sys, json; input(); print(json.dumps({'refused': sys.argv[1]}))"
+    monkeypatch.setattr(workers, "COMMAND", (sys.executable, "-c", program))
     with pytest.raises(BadInput) as caught:
         run(folder, 2, *PROPERTIES)
-    said = str(caught.value)
-    assert '"--timeout", "60.0"' in said and '"--seed", "0"' in said and '"--json"' in said
-    assert '"--threads", "1"' in said and "--allow-vacuous" not in said and "--arithmetic" not in said
+    said = json.loads(str(caught.value))
+    assert said["limits"] == {"timeout": 60.0, "memory": 2**31, "threads": 1, "seed": 0}
+    assert said["arithmetic"] is None and said["folder"] == str(folder)
 
 
 def test_the_passphrase_stays_with_us(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = "import os, sys; print(sorted(os.environ), file=sys.stderr); sys.exit(2)"
-    monkeypatch.setattr(instances, "COMMAND", (sys.executable, "-c", program))
+    program = "import os, json; input(); print(json.dumps({'refused': str(sorted(os.environ))}))"
+    monkeypatch.setattr(workers, "COMMAND", (sys.executable, "-c", program))
     monkeypatch.setenv("HYBRID_AI_PASSPHRASE", "secret")
     monkeypatch.setenv("HYBRID_AI_OTHER", "x")
     with pytest.raises(BadInput) as caught:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hybrid_ai.audit.verification.canonical import encode
-from hybrid_ai.pipeline.checking import CheckResult, check
+from hybrid_ai.pipeline.checking import Checker, CheckResult
 from hybrid_ai.pipeline.dossiers import attach, unpacked, zip_dossier
 from hybrid_ai.pipeline.errors import BadInput
 from hybrid_ai.pipeline.replay import Replayed, replay
@@ -45,12 +45,13 @@ def unknown(result: Content) -> None:
 
 
 def test_what_fast_rejects_goes_to_exact(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def judged(*files: Path, engine: str) -> CheckResult:
-        if engine == "fast":
+    def ask(checker: Checker, *files: Any) -> CheckResult:
+        if files[3] == "fast":
             return CheckResult("rejected", rule="close", where="tree 0", reason="not shown")
-        return check(*files, engine="exact")
+        return asked(checker, *files)
 
-    monkeypatch.setattr("hybrid_ai.pipeline.replay.check", judged)
+    asked = Checker.ask
+    monkeypatch.setattr(Checker, "ask", ask)
     found = replayed(root)
     assert found[0].agreement == "agrees" and "engine exact" in found[0].detail
 
