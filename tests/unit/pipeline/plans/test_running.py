@@ -27,9 +27,8 @@ from hybrid_ai.rules import evaluate
 from hybrid_ai.spec import read_vnnlib
 from tests.certified import OTHER, SIGNER, Content, Told, results_of, verified
 from tests.unit.pipeline.plans.plan_files import write_files
-from tests.unit.pipeline.plans.plan_texts import edited
+from tests.unit.pipeline.plans.plan_texts import OBJECTIVE, edited
 
-OBJECTIVE = ('catalogue = "book"\nid = "OBJ 1"', 'catalogue = "easa_concept_paper_issue_02"\nid = "DA-10"')
 CELLS = ("cells = [4, 3]", "cells = [2, 2]")
 TIME = ("timeout = 2.5", "timeout = 30")
 
