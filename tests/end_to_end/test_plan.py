@@ -128,7 +128,10 @@ def test_objectives_that_no_catalogue_has(
 def test_no_plan(command: Command, tmp_path: Path) -> None:
     ended = command("plan", "check", tmp_path / "none.toml")
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err == f"hybrid-ai: {tmp_path}/none.toml: cannot be read: No such file or directory\n"
+    assert (
+        ended.err
+        == f"hybrid-ai: {tmp_path}/none.toml: cannot be read: No such file or directory: check the path\n"
+    )
     assert command("plan").code == 2
     assert command("plan", "new").code == 2
 
