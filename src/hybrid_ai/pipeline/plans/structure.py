@@ -261,7 +261,7 @@ def _decimal(kind: Decimal, value: object, path: Path, findings: Findings) -> Nu
     _require_decimal_digits(path, findings)
     text = value.text if isinstance(value, Digits) else findings.positions.literals[path]
     try:
-        number = read_number(text)
+        number = read_number(text.replace("_", ""))  # tomllib has seen that they stand between digits
     except ValueError as error:
         _refuse(findings, path, str(error))
     if kind.not_zero and number.value == 0:
