@@ -12,8 +12,16 @@ from hybrid_ai.pipeline.plans.schema import plan_schema
 from tests.end_to_end.command import DEMO, HOLDS, Command
 from tests.end_to_end.test_commands import HEAVY, loaded
 from tests.unit.pipeline.plans.plan_files import write_files
-from tests.unit.pipeline.plans.plan_texts import edited, line_of
+from tests.unit.pipeline.plans.plan_texts import OBJECTIVE, edited, line_of
 
+BOOK = {
+    "format": 1,
+    "id": "book",
+    "title": "Book",
+    "edition": "first",
+    "source": "All of it.",
+    "entries": [{"id": "OBJ 1", "text": "Do it.", "evidence": []}],
+}
 WRONG = r'require = "left <=\n 7 +"'
 
 
@@ -48,7 +56,7 @@ def test_the_demonstration(command: Command) -> None:
 
 
 def test_everything_in_a_plan(command: Command, tmp_path: Path) -> None:
-    (write_files(tmp_path) / "plan.toml").write_text(edited())
+    (write_files(tmp_path) / "plan.toml").write_text(edited(OBJECTIVE))
     ended = command("plan", "check", tmp_path / "plan.toml")
     assert ended.code == 0
     assert ended.out.splitlines() == [
@@ -68,7 +76,7 @@ def test_everything_in_a_plan(command: Command, tmp_path: Path) -> None:
 
 def test_all_that_is_wrong(command: Command, tmp_path: Path) -> None:
     plan = write_files(tmp_path) / "plan.toml"
-    text = edited(("seed = 3", "sed = 3"), ('require = "left <= 7"', WRONG))
+    text = edited(OBJECTIVE, ("seed = 3", "sed = 3"), ('require = "left <= 7"', WRONG))
     plan.write_text(text)
     ended = command("plan", "check", plan)
     assert (ended.code, ended.out) == (2, "")
@@ -88,10 +96,42 @@ def test_all_that_is_wrong(command: Command, tmp_path: Path) -> None:
     assert content["errors"][1]["line"] == line_of(text, "sed = 3")
 
 
+def test_objectives_that_no_catalogue_has(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYBRID_AI_KEYS", str(tmp_path / "keys"))
+    monkeypatch.setenv("HYBRID_AI_PASSPHRASE", "correct horse battery")
+    assert command("keys", "new", "alice").code == 0
+    plan = write_files(tmp_path) / "plan.toml"
+    plan.write_text(text := edited())
+    lacking = (
+        f"hybrid-ai: {plan}:{line_of(text, 'catalogue =')}: objective[1].catalogue: there is no catalogue"
+    )
+    for arguments in (("plan", "check"), ("certify", "-o", tmp_path / "d")):
+        ended = command(*arguments, plan)
+        assert (ended.code, ended.out) == (2, "")
+        assert ended.err.startswith(f"{lacking} 'book': ")
+        assert ended.err.endswith("; or give its file with --objectives\n")
+    (tmp_path / "book.json").write_text(json.dumps(BOOK))
+    own = ("--objectives", tmp_path / "book.json")
+    assert command("plan", "check", plan, *own).code == 0
+    plan.write_text(text := edited(("OBJ 1", "OBJ 2")))
+    ended = command("plan", "check", plan, *own, "--json")
+    (found,) = json.loads(ended.out)["errors"]
+    assert (ended.code, found["key"], found["line"]) == (2, "objective[1].id", line_of(text, "OBJ 2"))
+    assert found["reason"] == "catalogue book: has no objective 'OBJ 2': the nearest is 'OBJ 1'"
+    ended = command("plan", "check", plan, "--objectives", tmp_path / "none.json")
+    assert (ended.code, str(tmp_path / "none.json") in ended.err) == (2, True)
+    assert not list(tmp_path.glob("d*"))
+
+
 def test_no_plan(command: Command, tmp_path: Path) -> None:
     ended = command("plan", "check", tmp_path / "none.toml")
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err == f"hybrid-ai: {tmp_path}/none.toml: cannot be read: No such file or directory\n"
+    assert (
+        ended.err
+        == f"hybrid-ai: {tmp_path}/none.toml: cannot be read: No such file or directory: check the path\n"
+    )
     assert command("plan").code == 2
     assert command("plan", "new").code == 2
 

@@ -208,8 +208,9 @@ def read_public(path: Path) -> PublicKey:
         NotEd25519: the file holds another kind of key, or none.
     """
     remedy = f"name a file NAME{PUBLIC_SUFFIX} made by `hybrid-ai keys new`"
+    data = _read(path, private=False)
     try:
-        key = load_pem_public_key(_read(path, private=False))
+        key = load_pem_public_key(data)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise NotEd25519(path, "holds no public key (SubjectPublicKeyInfo in PEM)", remedy) from error
     if not isinstance(key, Ed25519PublicKey):

@@ -12,6 +12,27 @@ from hybrid_ai.audit.verification.evidence import RESULT_TYPE, RESULTS_FORMAT, R
 from hybrid_ai.audit.verification.statement import Statement, Subject, read_statement
 
 
+def statement_path(number: int) -> str:
+    """Path of the signed statement of a result, given its number from 1."""
+    return f"evidence/{number:04}.dsse.json"
+
+
+def cell_verdict(claims: Mapping[str, tuple[str, bool]]) -> str:
+    """A cell's verdict from those of the claims that a requirement `holds` and `never` holds on it.
+
+    Args:
+        claims: verdict of each of the two, and whether it is vacuous.
+
+    Sound because: each claim is about all inputs of the cell, so that one that is proved decides it; that it
+        never holds on a cell without inputs refutes nothing. A counterexample says nothing about the rest of
+        the cell: alone it leaves the cell unknown.
+    """
+    if claims["holds"][0] == "proved":
+        return "proved"
+    verdict, is_vacuous = claims["never"]
+    return "refuted" if verdict == "proved" and not is_vacuous else "unknown"
+
+
 def result_file(predicate: Mapping[str, Any], digests: Mapping[str, str], signer: Signer) -> bytes:
     """The envelope of a result.
 

@@ -62,9 +62,14 @@ def is_sealed(lines: Sequence[bytes]) -> bool:
     return any(line.startswith(_SEAL) for line in lines)
 
 
+def is_certification(lines: Sequence[bytes]) -> bool:
+    """Whether a log, given by its entries without line feeds, is one of a certification."""
+    return any(line.startswith(_CERTIFY) for line in lines)
+
+
 def is_begun_certification(lines: Sequence[bytes]) -> bool:
     """Whether a log, given by its entries without line feeds, is one of a certification without a seal."""
-    return any(line.startswith(_CERTIFY) for line in lines) and not is_sealed(lines)
+    return is_certification(lines) and not is_sealed(lines)
 
 
 def files_to_seal(root: Path) -> list[str]:

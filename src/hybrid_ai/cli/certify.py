@@ -39,9 +39,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     option("--jobs", type=int, metavar="N", help="verifications at the same time (default 1, or the plan's)")
     option("--allow-vacuous", action="store_true", help="prove properties of an empty input set")
     option("--reuse", type=Path, metavar="OLD", help="dossier whose results are taken over where they stand")
-    summary = "catalogue of objectives that a plan may name (repeatable)"
-    option("--objectives", type=Path, action="append", default=[], metavar="FILE", help=summary)
+    add_objectives(parser)
     add_signer(parser)
+
+
+def add_objectives(parser: argparse.ArgumentParser) -> None:
+    """Declare which catalogues a plan may name besides the shipped ones."""
+    summary = "catalogue of objectives that a plan may name (repeatable)"
+    parser.add_argument("--objectives", type=Path, action="append", default=[], metavar="FILE", help=summary)
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -75,9 +80,9 @@ def _plan(options: argparse.Namespace, signer: Signer, observer: Observer) -> Ce
         value = getattr(options, name)
         if value is not None and value is not False:  # 0 was given
             raise BadInput(f"--{name.replace('_', '-')}: goes without a plan: say it in {options.model}")
-    plan, catalogues = read_plan(options.model), with_shipped(options.objectives)
+    catalogues = with_shipped(options.objectives)
     return certify_plan(
-        plan,
+        read_plan(options.model, catalogues),
         options.output,
         signer,
         catalogues,

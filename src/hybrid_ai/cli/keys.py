@@ -95,12 +95,13 @@ def _trust(options: argparse.Namespace) -> None:
         known = set(read_trust(held, str(options.output))) if held else set()
     except Refused as error:
         raise BadInput(f"-o {error}") from error
-    for path in options.public:
-        key = read_public(path)
+    keys = {path: read_public(path) for path in options.public}
+    for key in keys.values():
         held += b"" if key.key_id in known else key.pem
         known.add(key.key_id)
-        emit(f"trusted {key.key_id} ({path})")
     write_atomically(options.output, held)
+    for path, key in keys.items():
+        emit(f"trusted {key.key_id} ({path})")
 
 
 def signer_of(options: argparse.Namespace) -> Signer:
@@ -142,10 +143,9 @@ def _passphrase(options: argparse.Namespace, *, twice: bool = False) -> str:
             with open(options.passphrase_file, encoding="utf-8") as stream:
                 mode = os.fstat(stream.fileno()).st_mode & 0o777
                 lines = stream.read().splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadInput(
-                f"{options.passphrase_file}: cannot be read: {error}: write it as UTF-8"
-            ) from error
+        except UnicodeDecodeError as error:
+            reason = f"cannot be read: {error}: write it as UTF-8"
+            raise BadInput(f"{options.passphrase_file}: {reason}") from error
         if mode & 0o077:
             reason = f"others may use it (mode {mode:04o}): chmod 600 {options.passphrase_file}"
             raise BadInput(f"{options.passphrase_file}: {reason}")

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from hybrid_ai.audit.errors import AuditError
 from hybrid_ai.cli.output import OutputFailed, emit, escape_unprintable, note
+from hybrid_ai.cli.paths import refused_argument, with_remedy
 from hybrid_ai.pipeline.errors import BadInput, CheckerFailure, Terminated, UnsupportedInput
 
 COMMANDS = {
@@ -92,12 +93,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _reported(arguments: Sequence[str]) -> int:
     """The exit status of the command, with what is wrong said in one line."""
+    options = argparse.Namespace()
     try:
         options = _parser(arguments[0] if arguments else None).parse_args(arguments)
         _require_working_folder()
         return int(importlib.import_module(f"hybrid_ai.cli.{options.command}").execute(options))
     except (BadInput, AuditError) as error:
-        note(f"hybrid-ai: {_one_line(error)}")
+        note(f"hybrid-ai: {_one_line(with_remedy(error))}")
         return EXIT_BAD_INPUT
     except UnsupportedInput as error:
         emit(f"unknown: {_one_line(error)}")
@@ -108,6 +110,9 @@ def _reported(arguments: Sequence[str]) -> int:
     except OutputFailed:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and (refused := refused_argument(error, options)):
+            note(f"hybrid-ai: {_one_line(refused)}")
+            return EXIT_BAD_INPUT
         if os.environ.get(DEBUG):
             raise
         what = f"{type(error).__name__}: {_one_line(error)}"

@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from hybrid_ai.cli.certify import add_objectives
 from hybrid_ai.cli.output import emit, note
 
 DESCRIPTION = """Write, check and describe plans: what is to be certified, as one TOML file. `plan check`
@@ -23,6 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     new.add_argument("-o", "--output", type=Path, default=Path("plan.toml"), metavar="PLAN.toml", help=where)
     check = actions.add_parser("check", help="list all that is wrong with a plan", allow_abbrev=False)
     check.add_argument("plan", type=Path, metavar="PLAN.toml")
+    add_objectives(check)
     check.add_argument("--json", action="store_true", help="print one JSON object")
     actions.add_parser("schema", help="print the JSON Schema of plans", allow_abbrev=False)
 
@@ -41,12 +43,14 @@ def _new(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from hybrid_ai.audit.objectives.catalogue import with_shipped
     from hybrid_ai.pipeline.plans.defects import PlanError
     from hybrid_ai.pipeline.plans.reading import read_plan
     from hybrid_ai.pipeline.plans.summary import defect_rows, summary, summary_lines
 
+    catalogues = with_shipped(options.objectives)
     try:
-        plan = read_plan(options.plan)
+        plan = read_plan(options.plan, catalogues)
     except PlanError as error:
         if options.json:
             emit(json.dumps({"valid": False, "errors": defect_rows(error)}))

@@ -32,7 +32,7 @@ from hybrid_ai.pipeline.files import make_folder, write_atomically
 from hybrid_ai.pipeline.inputs import digest, read_inputs
 from hybrid_ai.pipeline.instances import Job, Layout, Request, laid_out
 from hybrid_ai.pipeline.reporting import REPORTS
-from hybrid_ai.pipeline.reuse import reuse
+from hybrid_ai.pipeline.reuse import require_folder, reuse
 from hybrid_ai.pipeline.room import require_room
 from hybrid_ai.pipeline.staging import PARTIAL, UNFINISHED, earlier_lines, locked, rename, require_same
 from hybrid_ai.pipeline.verify import Observer
@@ -103,6 +103,8 @@ def certify(
         raise BadInput(f"{request.jobs} jobs: give at least 1")
     if not 0 < len(request.cases) <= MOST_CASES:
         raise BadInput(f"{len(request.cases)} verifications: give at least 1, at most {MOST_CASES}")
+    if request.reuse is not None:
+        require_folder(request.reuse)
     _require_readable(request)
     layout = laid_out(request)
     staging = output.with_name(output.name + PARTIAL)

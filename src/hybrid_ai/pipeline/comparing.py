@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -22,7 +23,8 @@ class Difference:
     """How one requirement differs between two dossiers: old and new value each; None where they are the same.
 
     Attributes:
-        requirement: its id; in dossiers without a plan, the paths of model and property.
+        requirement: its id; in dossiers without a plan, the paths of model and property, and of results about
+            the same two the number of each but the first, in parentheses.
         presence: `("absent", "present")` where only the new dossier has it, and the other way round.
         verdict: as the dossiers say.
         models: SHA-256 of its models, hexadecimal, joined by blanks.
@@ -92,8 +94,15 @@ def _states(path: Path) -> dict[str, dict[str, str]]:
 
 
 def _by_files(read: Mapping[str, Content]) -> dict[str, dict[str, str]]:
-    results = read[RESULTS]["results"]
-    return {f"{each['model']} {each['property']}": _state(each["verdict"], "", [each]) for each in results}
+    """By model and property; where several results are about the same two, by their order as well."""
+    states: dict[str, dict[str, str]] = {}
+    seen: Counter[str] = Counter()
+    for each in read[RESULTS]["results"]:
+        files = f"{each['model']} {each['property']}"
+        seen[files] += 1
+        name = files if seen[files] == 1 else f"{files} ({seen[files]})"
+        states[name] = _state(each["verdict"], "", [each])
+    return states
 
 
 def _by_requirement(read: Mapping[str, Content]) -> dict[str, dict[str, str]]:

@@ -18,11 +18,11 @@ from hybrid_ai.audit.description import (
     Verification,
     installed_software,
 )
+from hybrid_ai.audit.results import statement_path
 from hybrid_ai.audit.standalone import generate
 from hybrid_ai.pipeline.errors import UnsupportedInput
 from hybrid_ai.pipeline.files import write_atomically
 from hybrid_ai.pipeline.inspection import inspect_model
-from hybrid_ai.pipeline.instances import statement_path
 from hybrid_ai.pipeline.reporting import REPORTS, draft_reports
 
 Content = dict[str, Any]

@@ -12,7 +12,7 @@ from hybrid_ai.pipeline.errors import BadInput
 
 
 def require_regular(path: str | Path, largest: int | None = None) -> None:
-    """Raise BadInput unless a path names a regular file: devices and pipes may have no end.
+    """Raise BadInput unless a path names a regular file that can be read: devices and pipes may have no end.
 
     Args:
         path: the file to be read.
@@ -20,6 +20,8 @@ def require_regular(path: str | Path, largest: int | None = None) -> None:
     """
     try:
         found = os.stat(path)
+        if stat.S_ISREG(found.st_mode):  # as whoever reads it next will have to
+            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or str(error)
         raise BadInput(f"{path}: cannot be read: {reason}") from error

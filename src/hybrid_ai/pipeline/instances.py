@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_ai.audit.additions import portable_name
+from hybrid_ai.audit.results import statement_path
 from hybrid_ai.audit.verification.canonical import encode
 from hybrid_ai.pipeline.limits import Limits
 from hybrid_ai.pipeline.verify import Arithmetic
@@ -92,11 +93,6 @@ class Layout:
         """SHA-256 of all that was asked for, hexadecimal."""
         names = [[job.model, job.property, job.timeout, job.allow_vacuous] for job in self.jobs]
         return sha256(encode([self.parameters, names, dict(self.digests)])).hexdigest()
-
-
-def statement_path(number: int) -> str:
-    """Path of the signed result of a job."""
-    return f"evidence/{number:04}.dsse.json"
 
 
 def laid_out(request: Request) -> Layout:

@@ -23,6 +23,12 @@ Content = dict[str, Any]
 SECONDS_TO_CHECK = 600.0
 
 
+def require_folder(old: Path) -> None:
+    """Raise BadInput unless an older dossier is a folder: before anything is written."""
+    if not old.is_dir():
+        raise BadInput(f"--reuse {old}: is no folder: give a dossier, and of a zip: unzip it first")
+
+
 def reuse(
     old: Path,
     jobs: Sequence[Job],
@@ -48,8 +54,7 @@ def reuse(
 
     Sound because: each piece of evidence is judged again by the checker, for these very files.
     """
-    if not old.is_dir():
-        raise BadInput(f"--reuse {old}: is no folder: give a dossier, and of a zip: unzip it first")
+    require_folder(old)
     try:
         container = open_container(old)
         report = verify_dossier(container, levels={"integrity"}, trust={})

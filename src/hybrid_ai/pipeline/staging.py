@@ -13,6 +13,7 @@ from pathlib import Path
 from hybrid_ai.audit.additions import open_dossier
 from hybrid_ai.audit.drafts import Signer
 from hybrid_ai.audit.log_file import sync_folder
+from hybrid_ai.audit.sealing import is_certification
 from hybrid_ai.audit.verification.canonical import decode
 from hybrid_ai.audit.verification.container import open_container
 from hybrid_ai.audit.verification.envelope import key_id
@@ -55,7 +56,12 @@ def locked(staging: Path) -> Iterator[None]:
 
 
 def earlier_lines(staging: Path) -> list[bytes]:
-    """The entries that an interrupted run left; what it left half-done is ended or removed."""
+    """The entries that an interrupted run left; what it left half-done is ended or removed.
+
+    Raises:
+        BadInput: the folder holds what no run of ours left, or it is damaged.
+    """
+    _require_ours(staging)
     for path in sorted(staging.rglob(f"{UNFINISHED}*"), reverse=True):
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     try:
@@ -66,6 +72,26 @@ def earlier_lines(staging: Path) -> list[bytes]:
             return dossier.lines()
     except Refused as error:
         raise BadInput(f"{staging}: {error}: remove it, or name another folder") from error
+
+
+def _require_ours(staging: Path) -> None:
+    """Refuse a folder of the same name that somebody keeps something in: nothing in it is touched.
+
+    Sound because: a run logs what it was asked for before it writes anything but its log.
+    """
+    log = staging / ENTRIES
+    lines = log.read_bytes().split(b"\n")[:-1] if log.is_file() else []
+    if is_certification(lines):
+        return
+    paths = [path.relative_to(staging) for path in staging.rglob("*")]
+    kept = {path.as_posix() for path in paths if not any(map(_is_unfinished, path.parts))}
+    if not kept <= {ENTRIES, os.path.dirname(ENTRIES)} or len(lines) > 1:  # more than that the log was opened
+        reason = "is there, and no interrupted run left it: remove it, or name another folder"
+        raise BadInput(f"-o {staging}: {reason}")
+
+
+def _is_unfinished(name: str) -> bool:
+    return name.startswith(UNFINISHED)
 
 
 def require_same(layout: Layout, lines: Sequence[bytes], staging: Path, signer: Signer) -> None:

@@ -13,6 +13,7 @@ from hybrid_ai.report import results as all_results
 from hybrid_ai.report import software as bom
 from hybrid_ai.report.assessment import Assessment, Counts, read_assessment
 from hybrid_ai.report.datum import Datum
+from hybrid_ai.report.dispositions import APPROVER, Disposed, read_dispositions
 from hybrid_ai.report.errors import ReportError
 from hybrid_ai.report.files import File, read_files
 from hybrid_ai.report.plan import Model, Plan, read_plan
@@ -20,9 +21,7 @@ from hybrid_ai.report.reading import REMEDY, Node, read_json
 from hybrid_ai.report.results import ARITHMETICS, VERDICTS, Results, read_results
 from hybrid_ai.report.software import Software, read_software
 from hybrid_ai.report.subjects import Effort, Subject, effort, pair_subjects, requirement_subjects
-from hybrid_ai.report.trace import Log, Verified, read_log, read_verified
-
-APPROVER = "approver"
+from hybrid_ai.report.trace import Log, Verified, read_log, read_verified, verification_node
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,7 @@ class ReportContent:
         software: what made the dossier; empty where it has no bill of materials.
         log: of what was done.
         verified: None before the dossier is sealed and verified.
+        dispositions: of items that were not proved; none before it is verified.
         files: of the dossier, with the SHA-256 that they have.
     """
 
@@ -73,6 +73,7 @@ class ReportContent:
     software: tuple[Software, ...]
     log: Log
     verified: Verified | None
+    dispositions: tuple[Disposed, ...]
     files: tuple[File, ...]
 
     @property
@@ -105,6 +106,7 @@ def read_content(folder: Path, verified: Report | None) -> ReportContent:
         subjects = pair_subjects(folder, results)
     else:
         subjects = requirement_subjects(folder, plan, assessment, results)
+    report = None if verified is None else verification_node(verified)
     has_bom = (folder / bom.FILE).exists()
     counted = {verdict: results.counted(verdict) for verdict in VERDICTS}
     return ReportContent(
@@ -122,7 +124,8 @@ def read_content(folder: Path, verified: Report | None) -> ReportContent:
         effort=effort(results, None, None, results.amount()),
         software=read_software(read_json(folder, bom.FILE)) if has_bom else (),
         log=read_log(folder),
-        verified=None if verified is None else read_verified(verified),
+        verified=None if report is None else read_verified(report),
+        dispositions=() if report is None else read_dispositions(folder, report.member("additions")),
         files=read_files(folder),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
+from hybrid_ai.audit.results import cell_verdict
 from hybrid_ai.report.assessment import AssessedCoverage
 from hybrid_ai.report.datum import Datum
 from hybrid_ai.report.errors import ReportError
@@ -118,7 +119,7 @@ def _cells(
 ) -> _Cells:
     place = assessed.cells["proved"].source
     document, _, pointer = place.partition("#")
-    verdicts: dict[Cell, str] = {}
+    claims: dict[Cell, dict[str, tuple[str, bool]]] = {}
     marked = set()
     for run, result in runs:
         cell = tuple(int(number.value) for number in run.cell or ())
@@ -126,13 +127,11 @@ def _cells(
             number >= count for number, (_, count) in zip(cell, along, strict=True)
         ):
             raise ReportError(document, pointer, f"verification {result.number} is of no cell of it")
-        verdicts.setdefault(cell, "unknown")
-        if result.verdict.value == "proved" and run.claim.value == "holds":
-            verdicts[cell] = "proved"
-        elif result.verdict.value == "proved" and verdicts[cell] == "unknown" and not result.vacuous:
-            verdicts[cell] = "refuted"
-        elif result.verdict.value == "refuted" and run.claim.value == "holds":
+        claimed = claims.setdefault(cell, {"holds": ("unknown", False), "never": ("unknown", False)})
+        claimed[run.claim.value] = result.verdict.value, result.vacuous
+        if result.verdict.value == "refuted" and run.claim.value == "holds":
             marked.add(cell)
+    verdicts = {cell: cell_verdict(claimed) for cell, claimed in claims.items()}
     found = list(verdicts.values())
     if any(found.count(verdict) != int(assessed.cells[verdict].value) for verdict in VERDICTS):
         raise ReportError(document, pointer.rpartition("/")[0], "counts other cells than the results have")

@@ -61,7 +61,7 @@ class Shape:
 
     Attributes:
         columns: pairs of a name and whether it holds numbers.
-        claims, cells, samples, reasons: whether there is such a column.
+        claims, cells, samples, reasons, reused: whether there is such a column.
         arithmetics: with a column each.
     """
 
@@ -70,6 +70,7 @@ class Shape:
     cells: bool
     samples: bool
     reasons: bool
+    reused: bool
     arithmetics: tuple[str, ...]
 
 
@@ -80,6 +81,7 @@ def shape(subject: Subject) -> Shape:
     cells = any(each.cell is not None for each in planned)
     samples = any(each.sample is not None for each in planned)
     reasons = any(run.result.reason or run.result.reasons for run in subject.runs)
+    reused = any(run.result.reused_from for run in subject.runs)
     arithmetics = tuple(
         name for name in ARITHMETICS if any(name in run.result.arithmetics for run in subject.runs)
     )
@@ -90,8 +92,9 @@ def shape(subject: Subject) -> Shape:
     columns += [("sample", True)] if samples else []
     columns += [("verdict", False), *((name, False) for name in arithmetics)]
     columns += [("reason", False)] if reasons else []
+    columns += [("reused_from", False)] if reused else []
     columns += [("seconds", True), ("leaves", True), ("bounded", True), ("certificate", True)]
-    return Shape((*columns, ("checked_by", False)), claims, cells, samples, reasons, arithmetics)
+    return Shape((*columns, ("checked_by", False)), claims, cells, samples, reasons, reused, arithmetics)
 
 
 def verdict_of(item: Run | Subject) -> str:

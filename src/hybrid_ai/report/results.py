@@ -66,6 +66,7 @@ class Result:
         margin: least one of the certificate's steps.
         assumptions: what the verdict rests on.
         version: of the tool.
+        reused_from: digest of the dossier from which the result was taken over, None where it was not.
     """
 
     number: int
@@ -86,6 +87,7 @@ class Result:
     margin: Datum | None
     assumptions: tuple[Datum, ...]
     version: Datum
+    reused_from: Datum | None
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def _result(node: Node, number: int) -> Result:
     arithmetics = node.member("arithmetics")
     found = {name: arithmetics.find(name) for name in ARITHMETICS}
     point, certificate = node.find("counterexample"), node.find("certificate")
-    margin = node.find("margin")
+    margin, reused = node.find("margin"), node.find("reused_from")
     reasons = node.find("reasons")
     return Result(
         number=number,
@@ -166,6 +168,7 @@ def _result(node: Node, number: int) -> Result:
         margin=None if margin is None else margin.number(),
         assumptions=tuple(item.text("phrase") for item in node.member("assumptions").items()),
         version=node.member("version").text("code"),
+        reused_from=None if reused is None else reused.digest(),
     )
 
 

@@ -127,9 +127,13 @@ def _head(folder: Path) -> Head | None:
     return Head(Datum(lines[1], name, "integer", "line 2"), Datum(lines[2], name, "digest", "line 3"))
 
 
-def read_verified(report: Report) -> Verified:
-    """What a report on a sealed dossier says about signatures."""
-    root = Node(VERIFICATION, "", _plain(asdict(report)))
+def verification_node(report: Report) -> Node:
+    """A report on a sealed dossier as a document."""
+    return Node(VERIFICATION, "", _plain(asdict(report)))
+
+
+def read_verified(root: Node) -> Verified:
+    """What a report on a sealed dossier, as a document, says about signatures."""
     seal = Signature(
         role=None,
         key=root.member("seal_key").digest(),
@@ -143,7 +147,7 @@ def read_verified(report: Report) -> Verified:
     return Verified(
         digest=root.member("digest").digest(),
         levels=tuple(map(_level, root.member("levels").items())),
-        signatures=(seal, *map(_signature, additions)),
+        signatures=(seal, *map(read_signature, additions)),
         flags=tuple(item.text("phrase") for item in root.member("flags").items()),
     )
 
@@ -156,7 +160,8 @@ def _level(node: Node) -> Level:
     )
 
 
-def _signature(node: Node) -> Signature:
+def read_signature(node: Node) -> Signature:
+    """A signature in a role, as an addition that was verified tells it."""
     declared = node.member("signature")
     return Signature(
         role=node.member("role").word(ROLES),

@@ -126,6 +126,10 @@ def robustness(
     some other output >= label. A sample beyond the ranges by more than the radius gives a box without
     points.
     Raises UnknownName and InterfaceError for arguments that do not fit the interface.
+
+    Sound because: the box is that of all inputs within both radius and ranges, formed of exact rationals, and
+    the label is the one greatest output just where each other one is below it; `lowered` states this exactly,
+    but for bounds that it rounds so that the claim is the stronger one.
     """
     inputs = [quantity.name for quantity in interface.inputs]
     outputs = [quantity.name for quantity in interface.outputs]
@@ -156,6 +160,9 @@ def narrowed(
     Arguments: as `lowered`. Only bounds that hold throughout count: not those within a disjunction. That a
     bound is strict is forgotten.
     Raises UnknownName for a name without a range.
+
+    Sound because: a premise is left out only where the ranges say it, and one that is strict says less there;
+    what satisfies all premises therefore lies in the ranges and satisfies those left over.
     """
     _check_known(_all_names(premises), list(ranges), "an input")
     sides, others = _narrowed(ranges, premises)

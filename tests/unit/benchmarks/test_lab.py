@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 from pathlib import Path
@@ -39,6 +40,14 @@ def test_every_item_has_a_name_and_a_duration(capsys: pytest.CaptureFixture[str]
         item = lab.load_item(name)
         assert item.name == name
         assert f"{name} " in printed and item.duration in printed
+
+
+def test_every_item_has_its_row_on_the_page() -> None:
+    page = (lab.ROOT / "docs" / "benchmarks.md").read_text()
+    table = page.split("| item | measures | held against |")[1].split("\n\n")[0]
+    cells = [row.split("|")[1] for row in table.splitlines() if "|" in row]
+    named = [name for cell in cells for name in re.findall("`(\\w+)`", cell)]
+    assert sorted(named) == sorted(lab.NAMES)
 
 
 def test_an_item_without_data_names_the_remedy(

@@ -70,9 +70,9 @@ def test_what_is_certified_verifies_and_holds_all_that_was_given(tmp_path: Path)
 
 
 def test_descriptions_are_of_the_files_that_are_there(tmp_path: Path, stub: Stub) -> None:
-    (tmp_path / "d.partial").mkdir()
+    staging = interrupted(tmp_path / "d", stub, 1)
     for name in ("bom.cdx.json", "ro-crate-metadata.json"):  # of a run that was cut off while it described
-        (tmp_path / "d.partial" / name).write_bytes(b"stale")
+        (staging / name).write_bytes(b"stale")
     root = run(tmp_path / "d")
     listed = {
         file["path"]: file["sha256"] for file in json.loads((root / "dossier.json").read_bytes())["files"]

@@ -14,6 +14,7 @@ import pytest
 from hybrid_ai.audit.errors import AuditError
 from hybrid_ai.audit.log_file import sync_folder
 from hybrid_ai.audit.sealing import seal
+from hybrid_ai.audit.trace import Trace
 from hybrid_ai.pipeline import certification, staging
 from hybrid_ai.pipeline.certification import certify
 from hybrid_ai.pipeline.errors import BadInput, CheckerFailure
@@ -139,8 +140,7 @@ def test_the_final_name_taken_meanwhile_keeps_all(
 
 
 def test_names_that_are_ours_cannot_come_in(tmp_path: Path, stub: Stub) -> None:
-    (tmp_path / "d.partial").mkdir()
-    (tmp_path / "d.partial/Keys").write_bytes(b"")
+    (interrupted(tmp_path / "d", stub, 1) / "Keys").write_bytes(b"")
     with pytest.raises(AuditError, match="a dossier needs the name keys"):
         run(tmp_path / "d")
     assert not (tmp_path / "d").exists()
@@ -231,10 +231,37 @@ def test_a_prepared_folder_with_links_is_refused(tmp_path: Path, stub: Stub, ins
     if inside == ".hybrid-ai-link":  # what is unfinished is removed: the link, not what it leads to
         run(tmp_path / "d")
     else:
-        with pytest.raises(BadInput, match=r"is a link or a special file|is no folder that can be used"):
+        said = r"is a link or a special file|is no folder that can be used|no interrupted run left it"
+        with pytest.raises(BadInput, match=said):
             run(tmp_path / "d")
         assert stub.done == []
     assert snapshot(victim) == {"file": b"precious"}
+
+
+@pytest.mark.parametrize("inside", ["notes.txt", "trace/notes.txt", "models/notes.txt"])
+@pytest.mark.parametrize("logs", [False, True])
+def test_a_folder_that_no_run_left_is_refused_as_it_is(
+    tmp_path: Path, stub: Stub, inside: str, logs: bool
+) -> None:
+    staging = tmp_path / "d.partial"
+    (staging / inside).parent.mkdir(parents=True)
+    (staging / inside).write_bytes(b"precious")
+    (staging / ".hybrid-ai-own").write_bytes(b"precious")
+    if logs:
+        with Trace(staging / "trace/entries.jsonl") as trace:
+            trace.append("measure", parameters={"run": 1}).wait()
+    before = snapshot(staging)
+    with pytest.raises(
+        BadInput, match=r"d\.partial: is there, and no interrupted run left it: remove it, or"
+    ):
+        run(tmp_path / "d")
+    assert snapshot(staging) == before and stub.done == [] and not (tmp_path / "d").exists()
+
+
+def test_a_run_that_was_ended_before_it_logged_goes_on(tmp_path: Path, stub: Stub) -> None:
+    with Trace(tmp_path / "d.partial/trace/entries.jsonl"):
+        (tmp_path / "d.partial/.hybrid-ai-scratch").mkdir()
+    verified(run(tmp_path / "d"), SIGNER)
 
 
 def test_a_folder_of_another_user_is_refused(

@@ -146,6 +146,19 @@ def test_equal_dossiers_do_not_differ(tmp_path: Path) -> None:
     assert compare(root, tmp_path / "d.zip") == []
 
 
+def test_results_about_the_same_files_are_compared_by_their_order() -> None:
+    def result(verdict: str) -> Content:
+        digests = {"model_sha256": "ab", "property_sha256": "cd"}
+        said = {"model": "models/m", "property": "properties/p", "verdict": verdict}
+        return {**said, **digests, "parameters": {}, "version": "1"}
+
+    read = {"results.json": {"results": [result(verdict) for verdict in ("proved", "refuted", "proved")]}}
+    states = comparing._by_files(read)
+    files = "models/m properties/p"
+    assert list(states) == [files, f"{files} (2)", f"{files} (3)"]
+    assert [state["verdict"] for state in states.values()] == ["proved", "refuted", "proved"]
+
+
 def changed(tmp_path: Path, change: Callable[[Content], None]) -> list[Difference]:
     root = certified_copy(tmp_path / "a")
 

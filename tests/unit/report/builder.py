@@ -86,6 +86,18 @@ def written(folder: Path, *changes: Change) -> Path:
     return story.write(folder)
 
 
+def with_disposition(story: Story) -> None:
+    """What became of an item: `sealed.with_disposition` tells who signed it."""
+    said = {"item": "R-4", "kind": "restricted", "rationale": "Not <near> & slow.", "role": "reviewer"}
+    content = {"format": "hybrid-ai-disposition", "version": 1, **said}
+    story.files["attachments/0001/disposition.json"] = _json(content)
+
+
+def with_reused(story: Story) -> None:
+    """The first result was taken over from an older dossier."""
+    story.results["results"][0]["reused_from"] = "e5" * 32
+
+
 def planned_story() -> Story:
     requirements = _requirements()
     wanted = [(index, each) for index, (_, runs) in enumerate(requirements) for each in runs]

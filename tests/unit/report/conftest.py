@@ -11,8 +11,9 @@ from tests.unit.report.pages import Made, made
 @pytest.fixture(scope="session")
 def planned(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """A sealed dossier with a plan, reviewed but not approved."""
-    report = sealed.with_attachment(sealed.verified("reviewer"))
-    return made(tmp_path_factory.mktemp("planned"), builder.with_checkpoint, report=report)
+    report = sealed.with_disposition(sealed.with_attachment(sealed.verified("reviewer")), 1)
+    changes = (builder.with_checkpoint, builder.with_disposition, builder.with_reused)
+    return made(tmp_path_factory.mktemp("planned"), *changes, report=report)
 
 
 @pytest.fixture(scope="session")

@@ -41,10 +41,23 @@ def with_attachment(report: Report) -> Report:
     return replace(report, additions=(attachment, *report.additions))
 
 
+def with_disposition(report: Report, index: int, key: str = "reviewer") -> Report:
+    """The same with a disposition (`builder.with_disposition`), which came after so many signatures."""
+    disposition = replace(
+        _signature(index, key, True),
+        sequence=399 + 2 * index,
+        action="dossier/attach",
+        role=None,
+        signature=None,
+        path="attachments/0001/disposition.json",
+    )
+    return replace(report, additions=(*report.additions, disposition))
+
+
 def _signature(index: int, role: str, pinned: bool) -> Addition:
     time = f"2026-11-21T08:00:0{index}.000Z"
     return Addition(
-        sequence=400 + index,
+        sequence=400 + 2 * index,
         time=time,
         action="dossier/sign",
         path=f"signatures/{index:04}-{role}.dsse.json",

@@ -315,3 +315,44 @@ def _skeleton(page: Page) -> list[str]:
 
 def _hash(element: Element) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(element.text.encode()).digest()).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("language", "head"), [("en", "Taken over from the dossier"), ("fr", "Repris du dossier")]
+)
+def test_a_result_that_was_taken_over_says_from_where(tmp_path: Path, language: str, head: str) -> None:
+    for changes, expected in (((), 0), ((builder.with_reused,), 1)):
+        page = made(tmp_path / str(expected), *changes).page(language)
+        assert len([each for each in page.all("th") if each.text == head]) == expected
+        marked = [each for each in page.sourced() if each.text == "e5" * 32]
+        sources = [each.attributes["data-source"] for each in marked]
+        assert sources == ["results.json#/results/0/reused_from"] * expected
+
+
+LATE = {
+    "en": "made after the approval of 2026-11-21 08:00:01 UTC with the key",
+    "fr": "faite après l’approbation du 2026-11-21 08:00:01 UTC avec la clé",
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_disposition_after_an_approval_says_so(tmp_path: Path, language: str) -> None:
+    builder.written(tmp_path, builder.with_disposition)
+    report = sealed.verified("reviewer", "approver")
+    for index, late in ((1, 0), (2, 1)):  # before and after the approver's signature, which is the second
+        content = read_content(tmp_path, sealed.with_disposition(report, index))
+        text = Page(render(content, language)).at("trace").text  # type: ignore[arg-type]
+        assert "Not <near> & slow." in text and "R-4" in text
+        assert text.count(f"{LATE[language]} {sealed.KEYS['approver']}") == late
+    assert "R-4" not in Page(render(read_content(tmp_path, report), language)).at("trace").text  # type: ignore[arg-type]
+
+
+def test_a_disposition_that_is_none_is_refused(tmp_path: Path) -> None:
+    def changed(story: Story) -> None:
+        builder.with_disposition(story)
+        file = "attachments/0001/disposition.json"
+        story.files[file] = story.files[file].replace(b"restricted", b"forgotten")
+
+    builder.written(tmp_path, changed)
+    with pytest.raises(ReportError, match=r"disposition\.json.*/kind: must be one of"):
+        read_content(tmp_path, sealed.with_disposition(sealed.verified(), 0))

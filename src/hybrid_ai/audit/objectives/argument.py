@@ -12,6 +12,7 @@ from urllib.parse import quote
 from hybrid_ai.audit.errors import AuditError
 from hybrid_ai.audit.objectives.gsn import CONTEXT, Node, artefact, element, references
 from hybrid_ai.audit.objectives.offering import bearing
+from hybrid_ai.audit.results import statement_path
 from hybrid_ai.audit.verification.canonical import encode
 
 PLAN = "plan/plan.json"
@@ -297,7 +298,7 @@ def _solution(run: _Run, challenged: str | None) -> Node:
         text,
         status=result["verdict"],
         verification=run.number,
-        refersTo=references([result["evidence"], _statement_path(run)]),
+        refersTo=references([result["evidence"], statement_path(run.number)]),
         challenges=references([] if challenged is None else [challenged]),
     )
 
@@ -313,7 +314,7 @@ def _artefacts(plan: _Json, runs: Iterable[_Run]) -> list[Node]:
         if run.result["evidence"] is not None:
             described = run.result["certificate"] or run.result["counterexample"]["file"]
             nodes.append(artefact(run.result["evidence"], described["sha256"]))
-        nodes.append(artefact(_statement_path(run)))
+        nodes.append(artefact(statement_path(run.number)))
     return nodes
 
 
@@ -355,10 +356,6 @@ def _place(claim: _Json, requirement: _Json, plan: _Json) -> str:
 def _range(entry: _Json, unit: str) -> str:
     shown = "" if unit == "1" else f" {unit}"
     return f"{entry['name']} from {entry['minimum']} to {entry['maximum']}{shown}"
-
-
-def _statement_path(run: _Run) -> str:
-    return f"evidence/{run.number:04}.dsse.json"
 
 
 def _requirement_id(name: str) -> str:

@@ -117,12 +117,12 @@ def find(
     by_id = {catalogue.id: catalogue for catalogue in catalogues}
     if catalogue_id not in by_id:
         hint = _nearest(catalogue_id, by_id, "name one of " + ", ".join(by_id))
-        raise AuditError(f"there is no catalogue {catalogue_id!a}: {hint}")
+        raise AuditError(f"there is no catalogue {catalogue_id[:80]!a}: {hint}")
     catalogue = by_id[catalogue_id]
     entries = {entry.id: entry for entry in catalogue.entries}
     if objective_id not in entries:
         hint = _nearest(objective_id, entries, f"name one of its {len(entries)} entries")
-        raise AuditError(f"catalogue {catalogue_id}: has no objective {objective_id!a}: {hint}")
+        raise AuditError(f"catalogue {catalogue_id}: has no objective {objective_id[:80]!a}: {hint}")
     return catalogue, entries[objective_id]
 
 

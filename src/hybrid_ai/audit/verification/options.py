@@ -77,12 +77,12 @@ def _read_trust(path: Path, option: str) -> dict[str, bytes]:
 
 def _read(path: Path, limit: int) -> bytes:
     if not path.is_file():
-        raise BadUsage(f"{path}: is no file that can be read")
+        raise BadUsage(f"{path}: is no file that can be read: check the path")
     try:
         with open(path, "rb") as stream:
             data = stream.read(limit + 1)
     except OSError as error:
-        raise BadUsage(f"{path}: cannot be read: {error.strerror}") from error
+        raise BadUsage(f"{path}: cannot be read: {error.strerror}: check the path") from error
     if len(data) > limit:
         raise BadUsage(f"{path}: has more than {limit} bytes")
     return data

@@ -96,7 +96,9 @@ def execute(
     except OSError as error:
         if is_busy(error):
             return _busy(as_json=options.json)
-        print(f"{name}: {error.filename or options.dossier}: {error.strerror}", file=sys.stderr)
+        print(
+            f"{name}: {error.filename or options.dossier}: {error.strerror}: check the path", file=sys.stderr
+        )
         return EXIT_USAGE
     except KeyboardInterrupt:
         print(f"{name}: interrupted, nothing is established", file=sys.stderr)

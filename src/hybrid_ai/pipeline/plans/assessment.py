@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from hybrid_ai import rules
+from hybrid_ai.audit.results import cell_verdict
 from hybrid_ai.pipeline.documents import ASSESSMENT, PLAN, RESULTS
 from hybrid_ai.pipeline.errors import BadInput
 
@@ -181,26 +182,17 @@ def _coverage(
     """Each model's cells and volumes; cells of a map are of equal volume."""
     if requirement["coverage"] is None:
         return None
-    cells: dict[str, dict[tuple[int, ...], dict[str, str]]] = {}
+    cells: dict[str, dict[tuple[int, ...], dict[str, tuple[str, bool]]]] = {}
     for number in requirement["verifications"]:
         claim, result = claims[number], results[number - 1]
         cell = cells.setdefault(claim["model"], {}).setdefault(tuple(claim["cell"]), {})
-        # That nothing is ever so on an empty cell refutes nothing.
-        says_nothing = claim["claim"] == "never" and result["vacuous"]
-        cell[claim["claim"]] = "unknown" if says_nothing else result["verdict"]
+        cell[claim["claim"]] = result["verdict"], result["vacuous"]
     rows = []
     for model, found in cells.items():
         counts = _counts(map(cell_verdict, found.values()))
         volume = {name: str(Fraction(count, len(found))) for name, count in counts.items()}
         rows.append({"model": model, "cells": counts, "volume": volume})
     return rows
-
-
-def cell_verdict(verdicts: Mapping[str, str]) -> str:
-    """A cell's verdict from those of the claims that the requirement `holds` and `never` holds on it."""
-    if verdicts["holds"] == "proved":
-        return "proved"
-    return "refuted" if verdicts["never"] == "proved" else "unknown"
 
 
 def _not_covered(

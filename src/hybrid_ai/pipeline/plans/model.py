@@ -283,7 +283,7 @@ class Budget:
     """What each verification may spend, and what it is about.
 
     Attributes:
-        timeout: seconds, above 0.
+        timeout: seconds, at least 0.001.
         memory: bytes for the open boxes, above 0.
         threads: of the searches together, None for one per core.
         jobs: verifications at the same time, at least 1.

@@ -11,7 +11,7 @@ from hybrid_ai.spec.literals import parse_literal
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """An exact decimal: its text, without underscores, and its value."""
+    """An exact decimal: its text, and its value."""
 
     text: str
     value: Fraction
@@ -21,19 +21,18 @@ def read_number(text: str) -> Number:
     """Read the digits of a decimal, with or without sign, fraction and exponent.
 
     Args:
-        text: as TOML or a CSV file has it.
+        text: as a CSV file has it, or TOML, but for the underscores that TOML allows between digits.
 
     Raises:
         ValueError: it is no finite decimal, or beyond the limits of VNN-LIB literals; the message says why.
 
     Sound because: digits and exponent are read as integers, never through a float.
     """
-    digits = text.replace("_", "")
     try:
-        value = parse_literal(digits.removeprefix("+"))
+        value = parse_literal(text.removeprefix("+"))
     except UnsupportedSpec as error:
         raise ValueError(error.message) from error
-    if value is None or digits.startswith("+-"):
+    if value is None or text.startswith("+-"):
         shown = text if len(text) <= 40 else text[:37] + "..."
         raise ValueError(f"{shown!r} is no finite decimal number: write digits such as 12, -0.5 or 1e-3")
-    return Number(digits, value)
+    return Number(text, value)

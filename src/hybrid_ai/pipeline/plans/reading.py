@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hybrid_ai.audit.objectives.catalogue import Catalogue
 from hybrid_ai.pipeline.errors import BadInput
 from hybrid_ai.pipeline.files import require_regular
 from hybrid_ai.pipeline.plans.building import build_plan
@@ -14,6 +16,7 @@ from hybrid_ai.pipeline.plans.domains import check_domains
 from hybrid_ai.pipeline.plans.meaning import find_meaning
 from hybrid_ai.pipeline.plans.model import Plan
 from hybrid_ai.pipeline.plans.positions import Positions, find_positions
+from hybrid_ai.pipeline.plans.references import check_catalogues
 from hybrid_ai.pipeline.plans.structure import parse_toml, read_table
 from hybrid_ai.pipeline.plans.tables import PLAN
 
@@ -25,11 +28,12 @@ _LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_KEY_PART}[ \t]*\.[ \t]*){{{MOST
 _PLACE = re.compile(r"(.*?) *\((?:at line ([0-9]+), column [0-9]+|at end of document)\)", re.DOTALL)
 
 
-def read_plan(path: str | Path) -> Plan:
+def read_plan(path: str | Path, catalogues: Sequence[Catalogue] | None = None) -> Plan:
     """Read a plan and check it, with all files that it names.
 
     Args:
         path: TOML file (docs/formats/plan.md).
+        catalogues: that must have the objectives which it names; None where these are not looked up.
 
     Raises:
         PlanError: something in it, or in a file that it names, is wrong; its `defects` are all that was.
@@ -48,6 +52,8 @@ def read_plan(path: str | Path) -> Plan:
     findings = Findings(file, positions)
     top = read_table(PLAN, data, (), findings)
     meaning = find_meaning(top, file.parent, findings)
+    if catalogues is not None:
+        check_catalogues(top.entries("objective"), catalogues, findings)
     findings.raise_if_any()
     plan = build_plan(top, meaning, file, source)
     check_domains(plan, findings)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hybrid_ai.audit.errors import AuditError
+from hybrid_ai.audit.objectives.catalogue import Catalogue, find
 from hybrid_ai.pipeline.plans.defects import Findings, nearest
 from hybrid_ai.pipeline.plans.positions import Path
 from hybrid_ai.pipeline.plans.structure import Entry
@@ -106,3 +108,21 @@ def check_objectives(objectives: Sequence[Entry], requirements: Ids, findings: F
         if other is not entry:
             line = findings.positions.line(other.at("id"))
             findings.add(entry.at("id"), f"{name!r} of {catalogue} is on line {line} already: give it once")
+
+
+def check_catalogues(
+    objectives: Sequence[Entry], catalogues: Sequence[Catalogue], findings: Findings
+) -> None:
+    """Note catalogues that do not exist, and objectives that theirs does not have."""
+    known = {catalogue.id for catalogue in catalogues}
+    for entry in objectives:
+        catalogue, name = entry.get("catalogue"), entry.get("id")
+        if catalogue is None or (name is None and catalogue in known):
+            continue
+        try:
+            find(catalogues, catalogue, name or "")
+        except AuditError as error:
+            if catalogue in known:
+                findings.add(entry.at("id"), str(error))
+            else:
+                findings.add(entry.at("catalogue"), f"{error}; or give its file with --objectives")

@@ -88,15 +88,16 @@ def _kind(kind: Kind) -> Schema:
 
 
 def _decimal(kind: Decimal) -> Schema:
-    least = {"exclusiveMinimum" if kind.above else "minimum": _number(kind.least)}
-    schema = _bounds("number", **least, maximum=_number(kind.most))
+    schema = _bounds("number", minimum=_number(kind.least), maximum=_number(kind.most))
     return {**schema, "not": {"const": 0}} if kind.not_zero else schema
 
 
-def _bounds(name: str, **bounds: int | None) -> Schema:
+def _bounds(name: str, **bounds: int | float | None) -> Schema:
     return {"type": name, **{key: value for key, value in bounds.items() if value is not None}}
 
 
-def _number(value: Fraction | None) -> int | None:
-    assert value is None or value.denominator == 1, "the limits of the format are whole numbers"
-    return None if value is None else value.numerator
+def _number(value: Fraction | None) -> int | float | None:
+    """A limit as JSON readers hold it, who round the numbers of a plan likewise."""
+    if value is None:
+        return None
+    return value.numerator if value.denominator == 1 else float(value)

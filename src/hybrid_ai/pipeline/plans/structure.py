@@ -261,14 +261,13 @@ def _decimal(kind: Decimal, value: object, path: Path, findings: Findings) -> Nu
     _require_decimal_digits(path, findings)
     text = value.text if isinstance(value, Digits) else findings.positions.literals[path]
     try:
-        number = read_number(text)
+        number = read_number(text.replace("_", ""))  # tomllib has seen that they stand between digits
     except ValueError as error:
         _refuse(findings, path, str(error))
     if kind.not_zero and number.value == 0:
         _refuse(findings, path, "is 0: give another number")
-    if kind.least is not None and (number.value < kind.least or (kind.above and number.value == kind.least)):
-        span = f"above {kind.least}" if kind.above else f"of at least {kind.least}"
-        _refuse(findings, path, f"is {shown(text)}: give a number {span}")
+    if kind.least is not None and number.value < kind.least:
+        _refuse(findings, path, f"is {shown(text)}: give a number of at least {float(kind.least):g}")
     if kind.most is not None and number.value > kind.most:
         _refuse(findings, path, f"is {shown(text)}: give a number of at most {kind.most}")
     return number

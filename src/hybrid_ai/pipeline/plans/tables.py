@@ -14,6 +14,8 @@ LONGEST_TEXT = 10_000
 MOST_ELEMENTS = 1_000_000
 MOST_CELLS = 4_000
 MOST_VERIFICATIONS = 9_999
+# Seconds; nothing ends sooner, and far below no time at all would be left once it is rounded to a double.
+SHORTEST_TIMEOUT = Fraction(1, 1000)
 MOST_WHOLE = 2**53 - 1  # what every reader of JSON holds
 RESERVED = ("and", "or", "not", "abs", "min", "max")
 ROLES = ("author", "verifier", "reviewer", "approver")
@@ -61,10 +63,9 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Decimal:
-    """An exact decimal: at least `least`, or above it; at most `most`; not 0 where that is said."""
+    """An exact decimal: at least `least`, at most `most`; not 0 where that is said."""
 
     least: Fraction | None = None
-    above: bool = False
     most: Fraction | None = None
     not_zero: bool = False
 
@@ -262,7 +263,7 @@ BUDGET = Table(
     (
         Key(
             "timeout",
-            Decimal(least=Fraction(0), above=True, most=Fraction(LONGEST_TIMEOUT)),
+            Decimal(least=SHORTEST_TIMEOUT, most=Fraction(LONGEST_TIMEOUT)),
             "Seconds for each verification.",
             default=600,
         ),

@@ -105,7 +105,11 @@ NUMBERS = {
     "scale 0": one("scale = 10.5", "scale = 0.0", "model[1].inputs[1].scale", "is 0", "another number"),
     "count 0": one("count = 2", "count = 0", "model[1].inputs[2].count", "is 0", "from 1 to 1000000"),
     "count too large": one("count = 2", "count = 1000001", "model[1].inputs[2].count", "from 1 to 1000000"),
-    "timeout 0": one("timeout = 2.5", "timeout = 0", "budget.timeout", "is 0", "above 0"),
+    "timeout 0": one("timeout = 2.5", "timeout = 0", "budget.timeout", "is 0", "at least 0.001"),
+    "timeout that no double holds": one(
+        "timeout = 2.5", "timeout = 1e-400", "budget.timeout", "is 1e-400", "at least 0.001"
+    ),
+    "timeout too short": one("timeout = 2.5", "timeout = 0.00099", "budget.timeout", "at least 0.001"),
     "timeout too long": one("timeout = 2.5", "timeout = 1e9", "budget.timeout", "at most 100000000"),
     "negative seed": one("seed = 3", "seed = -3", "budget.seed", "is -3", "from 0 to"),
     "no threads": one("seed = 3", "threads = 0", "budget.threads", "from 1 to"),

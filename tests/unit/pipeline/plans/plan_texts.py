@@ -90,6 +90,8 @@ seed = 3
 statement = "I have read it."
 roles = ["approver"]
 """
+# An objective of a shipped catalogue instead of one that no catalogue has.
+OBJECTIVE = ('catalogue = "book"\nid = "OBJ 1"', 'catalogue = "easa_concept_paper_issue_02"\nid = "DA-10"')
 LEAST = """\
 plan = 1
 system = { id = "s", version = "1", intended_use = "Tests." }

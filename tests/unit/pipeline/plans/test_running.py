@@ -13,13 +13,14 @@ import pytest
 
 from hybrid_ai.audit.errors import AuditError
 from hybrid_ai.audit.objectives.catalogue import shipped
+from hybrid_ai.audit.results import cell_verdict
 from hybrid_ai.pipeline import certification
 from hybrid_ai.pipeline.certification import certify
 from hybrid_ai.pipeline.comparing import compare
 from hybrid_ai.pipeline.errors import BadInput
 from hybrid_ai.pipeline.instances import Case, Request
 from hybrid_ai.pipeline.limits import Limits
-from hybrid_ai.pipeline.plans.assessment import assess, cell_verdict, combined, require_assessment
+from hybrid_ai.pipeline.plans.assessment import assess, combined, require_assessment
 from hybrid_ai.pipeline.plans.reading import read_plan
 from hybrid_ai.pipeline.plans.running import certify_plan
 from hybrid_ai.pipeline.plans.verifications import verifications
@@ -27,9 +28,8 @@ from hybrid_ai.rules import evaluate
 from hybrid_ai.spec import read_vnnlib
 from tests.certified import OTHER, SIGNER, Content, Told, results_of, verified
 from tests.unit.pipeline.plans.plan_files import write_files
-from tests.unit.pipeline.plans.plan_texts import edited
+from tests.unit.pipeline.plans.plan_texts import OBJECTIVE, edited
 
-OBJECTIVE = ('catalogue = "book"\nid = "OBJ 1"', 'catalogue = "easa_concept_paper_issue_02"\nid = "DA-10"')
 CELLS = ("cells = [4, 3]", "cells = [2, 2]")
 TIME = ("timeout = 2.5", "timeout = 30")
 
@@ -406,7 +406,12 @@ def test_verdicts_combine(verdicts: list[str], whole: str) -> None:
     ],
 )
 def test_a_cell_is_refuted_only_where_the_negation_is_proved(holds: str, never: str, cell: str) -> None:
-    assert cell_verdict({"holds": holds, "never": never}) == cell
+    assert cell_verdict({"holds": (holds, False), "never": (never, False)}) == cell
+
+
+def test_a_cell_without_inputs_is_refuted_by_nothing() -> None:
+    assert cell_verdict({"holds": ("unknown", False), "never": ("proved", True)}) == "unknown"
+    assert cell_verdict({"holds": ("proved", True), "never": ("proved", True)}) == "proved"
 
 
 def test_what_was_asked_for_in_one_arithmetic_says_nothing_of_the_other(made: Path) -> None:

@@ -37,6 +37,7 @@ def folder(tmp_path: Path) -> Path:
         (HEADER + "1,left,nan,0\n", 2, "speed: 'nan' is no finite decimal"),
         (HEADER + "1,left,,0\n", 2, "speed: '' is no finite decimal"),
         (HEADER + "1,left,+-1,0\n", 2, "speed: '+-1' is no finite decimal"),
+        (HEADER + "1,left,1_0,0\n", 2, "speed: '1_0' is no finite decimal"),
         (HEADER + "1,left,1e5000,0\n", 2, "speed: a number has an exponent beyond 4000"),
         (
             HEADER + "1,left,1000.61,0\n",
