@@ -15,6 +15,7 @@ FORMAT = 1
 # What each kind of `not_covered` names.
 KINDS_UNCOVERED: dict[str, tuple[str, ...]] = {
     "outside_domain": (),
+    "scaling": ("count",),
     "arithmetic": ("requirement", "arithmetic"),
     "unknown": ("requirement", "count"),
     "not_physical": ("requirement",),

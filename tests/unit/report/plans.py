@@ -104,6 +104,7 @@ def assess(planned: Json, results: list[Json]) -> Json:
             {"kind": "arithmetic", "requirement": "R-7", "arithmetic": "float32"},
             {"kind": "unknown", "requirement": "R-3", "count": 2},
             {"kind": "not_physical", "requirement": "R-7"},
+            {"kind": "scaling", "count": 1},
             {"kind": "samples_only", "requirement": "R-6"},
             {"kind": "vacuous", "requirement": "R-4", "count": 1},
         ],

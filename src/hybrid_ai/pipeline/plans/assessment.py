@@ -200,6 +200,9 @@ def _not_covered(
 ) -> list[Content]:
     """What a reader could take for covered and is not, each with its kind and what it is about."""
     found: list[Content] = [{"kind": "outside_domain"}]
+    scaled = sum(map(_is_scaled, plan["models"]))
+    if scaled and any("float32" in result["arithmetics"] for result in results):
+        found.append({"kind": "scaling", "count": scaled})
     stated = {each["id"]: each for each in plan["requirements"]}
     for row in rows:
         held = [
@@ -218,3 +221,9 @@ def _not_covered(
         if row["vacuous"]:
             found.append({"kind": "vacuous", "requirement": row["id"], "count": row["vacuous"]})
     return found
+
+
+def _is_scaled(model: Content) -> bool:
+    """Whether the network's values are not the physical ones."""
+    quantities = [*model["inputs"], *model["outputs"]]
+    return any(Fraction(each["scale"]) != 1 or Fraction(each["offset"]) != 0 for each in quantities)

@@ -91,6 +91,20 @@ def test_the_assessment_is_what_the_results_say(made: Path) -> None:
     assert "proved" in statuses and assessment["without_objective"] == ["file", "mapped"]
     kinds = {(each["kind"], each.get("requirement")) for each in assessment["not_covered"]}
     assert {("outside_domain", None), ("not_physical", "file"), ("samples_only", "near")} <= kinds
+    assert {"kind": "scaling", "count": 2} in assessment["not_covered"]  # both networks' speed
+    as_they_are = [
+        {**each, name: [{**quantity, "scale": "1.0", "offset": "0"} for quantity in each[name]]}
+        for each in plan["models"]
+        for name in ("inputs",)
+    ]
+    for models, named in ((as_they_are, False), (plan["models"], True)):
+        found = assess({**plan, "models": models}, [undecided(each) for each in results], {})
+        assert ("scaling" in {each["kind"] for each in found["not_covered"]}) is named
+
+
+def undecided(result: Content) -> Content:
+    unknown = dict.fromkeys(result["arithmetics"], "unknown")
+    return {**result, "verdict": "unknown", "arithmetics": unknown, "reason": "timeout"}
 
 
 def test_volumes_are_those_of_the_cells(made: Path) -> None:
