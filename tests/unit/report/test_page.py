@@ -162,7 +162,7 @@ def test_verdicts_are_never_told_by_colour_alone(planned: Made) -> None:
 
 
 def test_the_same_content_gives_the_same_bytes(planned: Made, tmp_path: Path) -> None:
-    builder.written(tmp_path, builder.with_checkpoint)
+    builder.written(tmp_path, builder.with_checkpoint, builder.with_disposition, builder.with_reused)
     again = read_content(tmp_path, planned.report)
     for language in LANGUAGES:
         assert render(again, language) == planned.data(language)
