@@ -99,7 +99,7 @@ def test_replay_lowers_the_plan_again(plan: Path, command: Command, monkeypatch:
     fine = command("dossier", "replay", "d")
     assert fine.code == 0
     assert fine.out.splitlines()[-2:] == [
-        "plan/plan.toml: agrees: gives plan/plan.json and the 3 properties judged",
+        "plan/plan.toml: agrees: gives plan/plan.json, assessment.json and the 3 properties judged",
         "3 agrees",
     ]
     with pytest.MonkeyPatch.context() as patched:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 from hybrid_ai.audit.errors import AuditError
@@ -19,13 +21,17 @@ def read_small_file(path: Path, most: int, remedy: str, shorter: str | None = No
     Raises:
         AuditError: it is no such file.
     """
-    if path.exists() and not path.is_file():
-        raise AuditError(f"{path}: is no regular file: {remedy}")
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=_open) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise AuditError(f"{path}: is no regular file: {remedy}")
             data = stream.read(most + 1)
     except OSError as error:
         raise AuditError(f"{path}: cannot be read: {error.strerror}: {remedy}") from error
     if len(data) > most:
         raise AuditError(f"{path}: has more than {most} bytes: {shorter or remedy}")
     return data
+
+
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # else a pipe waits for a writer

@@ -18,7 +18,7 @@ DESCRIPTION = """Verify, show, replay, extend, sign and pack dossiers. Exit stat
 not be established, or another process adds to it (run it again), 30 damaged or tampered with, 2 bad input,
 1 our own failure."""
 
-EXIT_BUSY, EXIT_TAMPERED = 20, 30
+EXIT_UNKNOWN, EXIT_BUSY, EXIT_TAMPERED = 20, 20, 30
 READING = ("show", "replay", "report", "zip")
 
 
@@ -171,13 +171,16 @@ def _replay(options: argparse.Namespace) -> int:
             observer=observer,
             on_result=show,
         )
-        plan = restate(folder) if found else None
+        plan = restate(folder)
     if plan is not None:
         emit(plan.line())
-    counts = [each.agreement for each in found]
+    counts: list[str] = [each.agreement for each in found]
     emit(", ".join(f"{counts.count(name)} {name}" for name in dict.fromkeys(counts)) or "no results")
-    contradicted = "contradicts" in counts or (plan is not None and plan.difference is not None)
-    return EXIT_TAMPERED if contradicted else 0
+    if plan is not None:
+        counts.append(plan.agreement)
+    if "contradicts" in counts:
+        return EXIT_TAMPERED
+    return EXIT_UNKNOWN if "cannot be read again" in counts else 0
 
 
 def _attach(options: argparse.Namespace) -> int:

@@ -110,11 +110,11 @@ def _reported(arguments: Sequence[str]) -> int:
     except OutputFailed:
         raise
     except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
         if isinstance(error, OSError) and (refused := refused_argument(error, options)):
             note(f"hybrid-ai: {_one_line(refused)}")
             return EXIT_BAD_INPUT
-        if os.environ.get(DEBUG):
-            raise
         what = f"{type(error).__name__}: {_one_line(error)}"
         note(f"hybrid-ai: internal error: {what}; set {DEBUG}=1 for the traceback, and report it")
         return EXIT_FAILED

@@ -60,5 +60,5 @@ def _named(options: argparse.Namespace) -> Iterator[Path]:
     """The paths among the values of options."""
     for value in vars(options).values():
         for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, str | Path):
+            if isinstance(each, Path):
                 yield Path(os.path.abspath(each))

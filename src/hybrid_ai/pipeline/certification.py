@@ -189,7 +189,7 @@ def _verified(
         _begin(run, layout)
         log = (staging / ENTRIES).read_bytes().split(b"\n")[:-1]
         for job in layout.jobs:
-            earlier = _earlier(job, run, _asked(layout, job), log)
+            earlier = _earlier(job, run, layout.asked(job), log)
             if earlier is not None and earlier["entry"] not in {each["entry"] for each in found.values()}:
                 found[job.number] = earlier
                 on_result(earlier, True)
@@ -197,7 +197,7 @@ def _verified(
         for job in missing:  # of a run that was killed before it said what it had
             for path in (staging / "evidence").glob(f"{job.number:04}.*"):
                 path.unlink()
-        asked = {job.number: _asked(layout, job) for job in missing}
+        asked = {job.number: layout.asked(job) for job in missing}
         for job, content in _taken_over(layout, request, missing, run):
             found[job.number] = _recorded(job, content, asked[job.number], run)
             on_result(found[job.number], True)
@@ -213,13 +213,9 @@ def _taken_over(
 ) -> Iterator[tuple[Job, Content]]:
     """The results of the older dossier that still stand, if one is given."""
     if request.reuse is not None:
-        asked = {job.number: encode(_asked(layout, job)) for job in jobs}
+        asked = {job.number: encode(layout.asked(job)) for job in jobs}
         key = key_id(run.signer.public_key)
         yield from reuse(request.reuse, jobs, asked, layout.digests, run.working, key)
-
-
-def _asked(layout: Layout, job: Job) -> Content:
-    return {**layout.parameters, "timeout": job.timeout, "allow_vacuous": job.allow_vacuous}
 
 
 def _begin(run: _Run, layout: Layout) -> None:

@@ -94,6 +94,10 @@ class Layout:
         names = [[job.model, job.property, job.timeout, job.allow_vacuous] for job in self.jobs]
         return sha256(encode([self.parameters, names, dict(self.digests)])).hexdigest()
 
+    def asked(self, job: Job) -> Content:
+        """The parameters of a job, as its result states them."""
+        return {**self.parameters, "timeout": job.timeout, "allow_vacuous": job.allow_vacuous}
+
 
 def laid_out(request: Request) -> Layout:
     """Give each file of a request its path in the dossier.

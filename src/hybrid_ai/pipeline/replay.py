@@ -116,6 +116,9 @@ def judged(folder: Path, result: Content, engine: Engine, ask: Ask) -> Replayed:
         return Replayed(result, "contradicts", answer.line())
     if not claimed <= set(ARITHMETICS[answer.arithmetic]):
         return Replayed(result, "contradicts", f"the certificate is about {answer.arithmetic} arithmetic")
+    if answer.vacuous is not result["vacuous"]:
+        empty = "is empty" if answer.vacuous else "was not shown to be empty"
+        return Replayed(result, "contradicts", f"the input set {empty}, the result says otherwise")
     return Replayed(result, "agrees", answer.line())
 
 

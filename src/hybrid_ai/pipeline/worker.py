@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from types import TracebackType
 from typing import Any
 
@@ -19,6 +22,8 @@ from hybrid_ai.pipeline.limits import Limits
 from hybrid_ai.pipeline.result import INTERRUPTED
 from hybrid_ai.pipeline.verify import Arithmetic, Observer, Task, run
 
+MOST_MODELS = 20  # that are kept, since jobs take them in turn
+
 
 class Verifier:
     """Verifies instances with one checker; a model that several have is read once."""
@@ -28,7 +33,7 @@ class Verifier:
     ) -> None:
         self._folder, self._working = folder, working
         self._limits, self._arithmetic, self._observer = limits, arithmetic, observer
-        self._reader = cache(read_model)
+        self._reader = lru_cache(MOST_MODELS)(read_model)
         self._checker = Checker()
 
     def __enter__(self) -> Verifier:
@@ -62,19 +67,36 @@ class Verifier:
 
 
 def serve(asked: dict[str, Any]) -> None:
-    """Answer each line of the standard input, a job, with a line: its result, or why it was refused."""
+    """Answer each line of the standard input, a job, with a line: its result, or why it was refused.
+
+    It ends with the input, also in the midst of a job: whoever asked is gone then.
+    """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is no answer
     limits = Limits(**asked["limits"])
     folder, working = Path(asked["folder"]), Path(asked["working"])
     with Verifier(folder, working, limits, asked["arithmetic"], Observer()) as verifier:
-        for line in sys.stdin.buffer:
+        for line in _lines():
             answer: Content
             try:
                 answer = {"result": verifier.verify(Job(**json.loads(line)))}
             except BadInput as error:
                 answer = {"refused": str(error)}
             print(json.dumps(answer), file=answers, flush=True)
+
+
+def _lines() -> Iterator[bytes]:
+    """The lines of the standard input as they come."""
+    lines: SimpleQueue[bytes] = SimpleQueue()
+
+    def read() -> None:
+        for line in sys.stdin.buffer:
+            lines.put(line)
+        os._exit(0)
+
+    Thread(target=read, daemon=True).start()
+    while True:
+        yield lines.get()
 
 
 if __name__ == "__main__":

@@ -138,4 +138,5 @@ def _ended(worker: _Worker) -> CheckerFailure:
     worker.said.seek(0)
     said = worker.said.read().decode(errors="replace").strip().splitlines()
     reason = said[-1] if said else f"status {code}"
-    return CheckerFailure(f"the verification of {worker.job.property} ended: {reason}")
+    remedy = "what was decided is kept: run it again, with fewer jobs where memory is short"
+    return CheckerFailure(f"the verification of {worker.job.property} ended: {reason}; {remedy}")

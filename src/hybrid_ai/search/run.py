@@ -252,22 +252,27 @@ class _Search:
         for x in points:
             if value_at(case.attack, x) > near:
                 continue
-            for exact in exact_points(x, case.attacked.polytope):
-                found = self._refuted_at(exact)
-                if found is not None:
-                    return found
+            exact = exact_points(x, case.attacked.polytope)
+            # What violates exactly can be re-proved: float32 alone is asked for when no such point does.
+            found = next(filter(None, map(self._refuted_exactly, exact)), None)
+            found = found or next(filter(None, map(self._refuted_in_float32, exact)), None)
+            if found is not None:
+                return found
         return None
 
-    def _refuted_at(self, x: tuple[Fraction, ...]) -> Refuted | None:
+    def _refuted_exactly(self, x: tuple[Fraction, ...]) -> Refuted | None:
+        if self._arithmetic == "float32":
+            return None
         y = evaluate_exact(self._model.staged, x)
-        if self._arithmetic != "float32" and self._question.prop.holds_unsafe(x, y):
-            return Refuted(x, tuple(y), self._effort())
-        if self._arithmetic != "real" and self._question.runtime is not None:
-            found = self._question.runtime(x)
-            if found is not None:
-                outputs = tuple(evaluate_exact(self._model.staged, found))
-                return Refuted(found, outputs, self._effort(), exactly=False)
-        return None
+        return Refuted(x, tuple(y), self._effort()) if self._question.prop.holds_unsafe(x, y) else None
+
+    def _refuted_in_float32(self, x: tuple[Fraction, ...]) -> Refuted | None:
+        if self._arithmetic == "real" or self._question.runtime is None:
+            return None
+        found = self._question.runtime(x)
+        if found is None:
+            return None
+        return Refuted(found, tuple(evaluate_exact(self._model.staged, found)), self._effort(), exactly=False)
 
     def _effort(self) -> Effort:
         done = sum(branch.decided for branch in self._branches)

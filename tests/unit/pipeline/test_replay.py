@@ -14,7 +14,7 @@ from hybrid_ai.audit.verification.canonical import encode
 from hybrid_ai.pipeline.checking import Checker, CheckResult
 from hybrid_ai.pipeline.dossiers import attach, unpacked, zip_dossier
 from hybrid_ai.pipeline.errors import BadInput
-from hybrid_ai.pipeline.replay import Replayed, replay
+from hybrid_ai.pipeline.replay import Replayed, judged, replay
 from hybrid_ai.pipeline.verify import Observer, Task
 from tests.audit_builder import sha256
 from tests.certified import OTHER, QUIET, SIGNER, Content, certified_copy, resealed, results_of, verified
@@ -67,6 +67,16 @@ def test_what_was_certified_agrees(root: Path, engine: str) -> None:
         .line()
         .startswith("models/braking.onnx properties/braking_short_runway.vnnlib: refuted, agrees")
     )
+
+
+def test_what_hides_that_nothing_was_shown_contradicts(root: Path, tmp_path: Path) -> None:
+    """And the other way round: a certificate about inputs is not about none."""
+    told = results_of(root)[0]
+    for vacuous in (True, False):
+        answer = CheckResult("valid", "certificate", "both", "fast", vacuous=vacuous)
+        for says in (True, False):
+            found = judged(root, {**told, "vacuous": says}, "fast", lambda *_, answer=answer: answer)
+            assert found.agreement == ("agrees" if says is vacuous else "contradicts")
 
 
 def test_searches_agree(root: Path) -> None:

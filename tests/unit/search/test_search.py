@@ -150,6 +150,14 @@ def test_a_counterexample_at_a_face_alone_is_found(backend: Backend) -> None:
     assert refuted(asked, search(asked, backend=backend)).x == (Fraction(1, 10), Fraction(1, 10))
 
 
+def test_a_point_that_violates_exactly_goes_before_one_of_float32_alone() -> None:
+    """Float32 rounds the double below a tenth up to it; the face itself violates in real arithmetic."""
+    data = model([node("Identity", "x")], x=(1, 1), y=(1, 1))
+    asked = Asked(data, vnnlib(1, 1, "(>= Y_0 0.1)", bounds=[("0", "0.1")]))
+    found = refuted(asked, search(asked, arithmetic="both", runtime=lambda x: x))
+    assert found.exactly and found.x == (Fraction(1, 10),)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_output_may_be_the_input(backend: Backend) -> None:
     data = model([node("Identity", "x")], x=(1, 2), y=(1, 2))

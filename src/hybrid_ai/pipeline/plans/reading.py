@@ -48,7 +48,7 @@ def read_plan(path: str | Path, catalogues: Sequence[Catalogue] | None = None) -
         source = file.read_bytes()
     except OSError as error:
         raise BadInput(f"{file}: cannot be read: {error.strerror}") from error
-    data, positions = _parsed(file, source)
+    data, positions = parsed_plan(file, source)
     findings = Findings(file, positions)
     top = read_table(PLAN, data, (), findings)
     meaning = find_meaning(top, file.parent, findings)
@@ -61,7 +61,7 @@ def read_plan(path: str | Path, catalogues: Sequence[Catalogue] | None = None) -
     return plan
 
 
-def _parsed(file: Path, source: bytes) -> tuple[dict[str, Any], Positions]:
+def parsed_plan(file: Path, source: bytes) -> tuple[dict[str, Any], Positions]:
     """The data of a TOML file, and where things are in it."""
 
     def refused(line: int | None, reason: str) -> PlanError:

@@ -89,51 +89,93 @@ def relabel(content: Content) -> None:
     content["requirements"][0]["text"] = "something that sounds better"
 
 
+def ask_less(content: Content) -> None:
+    for result in content["results"]:
+        result["parameters"]["allow_vacuous"] = True
+
+
+def approve(content: Content) -> None:
+    content["requirements"][0]["status"] = "proved"
+    content["counts"]["requirements"] = {"proved": 9, "refuted": 0, "unknown": 0}
+
+
+def nested(name: str) -> Change:
+    def change(root: Path) -> None:
+        (root / name).write_text("x = " * name.endswith("toml") + 50_000 * "[")
+
+    return change
+
+
+def long_key(root: Path) -> None:
+    (root / "plan/plan.toml").write_text(".".join(100_000 * ["a"]) + " = 1\n")
+
+
+def without(name: str) -> Change:
+    return lambda root: (root / name).unlink()
+
+
+JSON = "plan/plan.json"
 CHANGES: dict[str, tuple[Change, str]] = {
     "another range": (in_plan("minimum = ", "minimum = 0.0001 #"), "plan.json is not what the plan gives"),
-    "another text": (in_json("plan/plan.json", relabel), "plan.json is not what the plan gives"),
+    "another text": (in_json(JSON, relabel), "plan.json is not what the plan gives"),
     "a weaker property": (weaken, "is not what requirement"),
     "exchanged properties": (in_json("results.json", swap), "result 1 is about"),
-    "a result less": (in_json("results.json", drop), "results.json has"),
-    "no plan": (in_plan("plan = 1", "plan = 2"), "plan.toml"),
-    "no TOML": (in_plan("plan = 1", "plan = "), "none that certify made"),
+    "a result less": (in_json("results.json", drop), "none that certify made"),
+    "other parameters": (in_json("results.json", ask_less), "result 1 has other parameters"),
+    "a better assessment": (in_json("assessment.json", approve), "is not what plan/plan.json"),
+    "no assessment": (without("assessment.json"), "assessment.json is missing"),
+    "no description": (without(JSON), "plan.json is missing"),
     "a path out of the plan": (in_plan('path = "', 'path = "/tmp/'), "no path that a plan may have"),
+    "a path to the plan": (in_plan('path = "first.onnx"', 'path = "plan.toml"'), "no path that a plan"),
     "a path far up": (in_plan('path = "', 'path = "' + 65 * "../"), "goes up 65 folders"),
-    "a file from elsewhere": (in_json("plan/plan.json", move("/etc/hostname")), "not in the dossier"),
-    "a file that is not there": (in_json("plan/plan.json", move("models/none.onnx")), "No such file"),
-    "no model": (in_json("plan/plan.json", forget), "none that certify made"),
-}  # fmt: skip
+    "a file from elsewhere": (in_json(JSON, move("/etc/hostname")), "no file of the dossier"),
+    "a file that is not there": (in_json(JSON, move("models/none.onnx")), "no file of the dossier"),
+    "no model": (in_json(JSON, forget), "none that certify made"),
+    "a deep description": (nested(JSON), "no JSON that can be read"),
+}
+REFUSED: dict[str, tuple[Change, str]] = {
+    "no plan": (without("plan/plan.toml"), "plan.toml"),
+    "another format": (in_plan("plan = 1", "plan = 2"), "plan.toml:1: plan: "),
+    "no TOML": (in_plan("plan = 1", "plan = "), "is no TOML"),
+    "a deep plan": (nested("plan/plan.toml"), "nested too deeply"),
+    "a long key": (long_key, "has a key of more than"),
+}
 
 
 def test_what_certify_made_agrees(sealed: Path) -> None:
     found = restate(sealed)
-    assert found is not None and found.difference is None
-    assert found.verifications == len(plan_of(sealed)["verifications"]) > 5
-    assert found.line().endswith(f"the {found.verifications} properties judged")
+    assert found is not None and found.agreement == "agrees"
+    count = len(plan_of(sealed)["verifications"])
+    assert count > 5 and found.line().endswith(f"the {count} properties judged")
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("name", [*CHANGES, *REFUSED])
 def test_what_was_changed_is_named(name: str, sealed: Path, tmp_path: Path) -> None:
-    change, reason = CHANGES[name]
+    change, reason = (CHANGES | REFUSED)[name]
     root = shutil.copytree(sealed, tmp_path / "d")
     change(root)
     found = restate(root)
-    assert found is not None and found.difference is not None
-    assert reason in found.difference
-    assert "contradicts" in found.line()
+    assert found is not None and reason in found.detail
+    assert found.agreement == ("contradicts" if name in CHANGES else "cannot be read again")
+    assert "hybrid-ai-plan-" not in found.detail
 
 
-def test_paths_that_go_up_are_found_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["../first.onnx", "there/../first.onnx", "there/../../in/first.onnx"])
+def test_paths_that_go_up_are_found_again(tmp_path: Path, path: str) -> None:
     (tmp_path / "above").mkdir()
     plan = write(tmp_path / "above" / "in")
-    (tmp_path / "above" / "in" / "first.onnx").rename(tmp_path / "above" / "first.onnx")
-    plan.write_text(plan.read_text().replace('"first.onnx"', '"../first.onnx"'))
+    (plan.parent / "there").mkdir()
+    target = (plan.parent / path).resolve()
+    if target != plan.parent / "first.onnx":
+        (plan.parent / "first.onnx").rename(target)
+    plan.write_text(plan.read_text().replace('"first.onnx"', f'"{path}"'))
     certify_plan(read_plan(plan), tmp_path / "d", SIGNER, shipped())
     found = restate(tmp_path / "d")
-    assert found is not None and found.difference is None
+    assert found is not None and found.agreement == "agrees", found
 
 
 def test_a_dossier_without_a_plan_has_nothing_to_restate(sealed: Path, tmp_path: Path) -> None:
     root = shutil.copytree(sealed, tmp_path / "d")
     shutil.rmtree(root / "plan")
+    (root / "assessment.json").unlink()
     assert restate(root) is None
