@@ -359,12 +359,11 @@ def bound_boxes(
 
 
 def forward_point(net: Net, x: Floats) -> Floats:
-    """Every output at the input ``x``, (n_inputs,), in plain double precision; (N,)."""
-    values = np.concatenate([x, net.bias[net.size[0] :]])
+    """Outputs of every group at ``x`` in plain double precision, (N,)."""
+    values = np.concatenate([x, net.bias[x.shape[0] :]])
     for g in range(1, net.size.shape[0]):
-        here = places(net, g)
+        z = values[places(net, g)]
         for source, weights, _ in blocks(net, g):
-            values[here] += weights @ values[places(net, source)]
-        if net.relu[g]:
-            values[here] = np.maximum(values[here], 0.0)
+            z += weights @ values[places(net, source)]
+        z[:] = stage_kind(net, g).output(z, z)[0]
     return values
