@@ -131,7 +131,7 @@ def interval(typing, weights, inner, values, out, sized):  # type: ignore[no-unt
 
     Arguments: weights (inner, rows); values (inner, 3, lanes): middle, radius and magnitude of what the stage
     reads; out (rows, 3, lanes): sums of ``w middle``, ``|w| radius``, ``|w| magnitude``; sized: literal,
-    whether the last is wanted (else it is left as it was).
+    whether the last is wanted (else it is zero).
     """
     if not isinstance(sized, types.BooleanLiteral):
         return None
@@ -154,6 +154,8 @@ def interval(typing, weights, inner, values, out, sized):  # type: ignore[no-unt
         for r in range(tile.rows):
             for q in range(quantities):
                 lanes.store(ended[2 + r * quantities + q], target, 3 * r + q)
+            if quantities == 2:
+                lanes.store(lanes.zero, target, 3 * r + 2)
         return context.get_dummy_value()
 
     return types.void(weights, inner, values, out, sized), generate
