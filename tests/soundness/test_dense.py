@@ -123,6 +123,25 @@ def test_rounding_alone_is_covered(precision: Precision) -> None:
             assert np.all(np.isfinite(found.lower))
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_what_a_neuron_is_charged_is_needed(precision: Precision) -> None:
+    """Large weights cancel in each neuron and in the coefficients of the difference of two neurons.
+
+    So neither the row's own charge nor that at the input covers the rounding of the weights: each neuron must.
+    """
+    rng, scale = np.random.default_rng(4), 2**24 if precision == "single" else 2**53
+    one, x = Fraction(1), Fraction(1)
+    for _ in range(20):
+        large = Fraction(int(rng.integers(10**5, 10**6)) * scale, 7 * 10**5)
+        small = [Fraction(int(k), 7) for k in rng.integers(-9, 9, 3)]
+        first = [[large, small[0] - large], [large + small[1], small[2] - large]]
+        hidden = stage("linear", {0: first}, [one, -one])
+        staged = network(2, hidden, stage("linear", {1: [[one, -one]]}, [Fraction(0)]))
+        pinned = Drawn(staged, (x, x), (x, x))
+        found = bound_boxes(pack(staged, precision), *ends([pinned]), "crown", intersect=False)
+        assert misses(found, 0, pre_activations(staged, [x, x])[1][-1:]) == []
+
+
 def test_without_error_terms_the_same_values_are_missed() -> None:
     """What the tests above look for is there to be found: plain single precision is wrong by rounding."""
     rng = np.random.default_rng(3)
