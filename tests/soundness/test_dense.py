@@ -127,7 +127,7 @@ def test_rounding_alone_is_covered(precision: Precision) -> None:
 def test_what_a_neuron_is_charged_is_needed(precision: Precision) -> None:
     """Large weights cancel in each neuron and in the coefficients of the difference of two neurons.
 
-    So neither the row's own charge nor that at the input covers the rounding of the weights: each neuron must.
+    Neither the row's own charge nor that at the input covers the rounding of the weights: each neuron must.
     """
     rng, scale = np.random.default_rng(4), 2**24 if precision == "single" else 2**53
     one, x = Fraction(1), Fraction(1)
