@@ -28,8 +28,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.lab_items.base import ROOT, Bench, Figure, Item, LabError, Report
-from benchmarks.lab_items.machine import describe_commit, describe_machine, kernel_cache, sources_digest
+from benchmarks.lab_items.machine import describe_commit, kernel_cache, sources_digest
 from benchmarks.lab_items.processes import require_tool
+from hybrid_ai.bench.machine import describe_machine
 
 VARIABLE = "HYBRID_AI_DATA"
 NAMES = (

@@ -60,14 +60,25 @@ def network(n_inputs: int, *stages: Stage) -> StagedNetwork:
     return StagedNetwork(n_inputs, stages, len(stages), (n_inputs, *(s.size for s in stages)))
 
 
-def draw(rng: np.random.Generator, weight: Weight, most_inputs: int = 4, most_width: int = 5) -> Drawn:
-    """A network of 1 to 5 stages of both kinds, with one to three source groups each, and a box."""
+def draw(
+    rng: np.random.Generator,
+    weight: Weight,
+    most_inputs: int = 4,
+    most_width: int = 5,
+    *,
+    chain: bool = False,
+) -> Drawn:
+    """A network of 1 to 5 stages of both kinds, with one to three source groups each, and a box.
+
+    chain: each stage reads the group before it only.
+    """
     inputs = int(rng.integers(1, most_inputs + 1))
     sizes, stages = [inputs], []
     for k in range(int(rng.integers(1, 6))):
         size = int(rng.integers(1, most_width + 1))
         earlier = rng.permutation(k + 1)[: int(rng.integers(1, 4))]
         sources = {k, *earlier.tolist()} if rng.random() < 0.8 else {int(rng.integers(k + 1))}
+        sources = {k} if chain else sources
         matrices = {s: [[weight(rng) for _ in range(sizes[s])] for _ in range(size)] for s in sources}
         kind = "relu" if rng.random() < 0.7 else "linear"
         stages.append(stage(kind, matrices, [weight(rng) for _ in range(size)]))

@@ -26,6 +26,7 @@ COMMANDS = {
     "trace": "verify a log by itself, prove what is in it",
     "keys": "make and list signing keys, collect trusted ones",
     "inspect": "describe a model",
+    "bench": "measure speed and tightness of bounds on this machine",
     "supports": "list what is supported",
     "demo": "verify the shipped example",
 }

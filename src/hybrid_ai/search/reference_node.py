@@ -13,8 +13,8 @@ from hybrid_ai.bounds.arrays import Booleans, Floats, Net
 from hybrid_ai.bounds.backends.reference import (
     Bounded,
     Group,
-    blocks,
     bound_rows,
+    forward_point,
     places,
     stage_kind,
     tighten,
@@ -219,17 +219,6 @@ def _try_points(
                 best = worst
                 point[:] = x
     return best
-
-
-def forward_point(net: Net, x: Floats) -> Floats:
-    """Outputs of every group at ``x`` in plain double precision, (N,)."""
-    values = np.concatenate([x, net.bias[x.shape[0] :]])
-    for g in range(1, net.size.shape[0]):
-        z = values[places(net, g)]
-        for source, weights, _ in blocks(net, g):
-            z += weights @ values[places(net, source)]
-        z[:] = stage_kind(net, g).output(z, z)[0]
-    return values
 
 
 def _split(

@@ -227,7 +227,7 @@ def disjunct_closed() -> Lie:
 
         def invent(question: Any, groups: list[Group], d: int) -> list[int] | None:
             spec = question.spec
-            values = spec.offsets + spec.table @ reference_node.forward_point(question.net, x)
+            values = spec.offsets + spec.table @ reference.forward_point(question.net, x)
             first, last = int(spec.row_start[d]), int(spec.row_start[d + 1])
             violated = bool(values[first:last].max() <= NEARLY)
             return [d, BY_ROW, first] if violated and spec.row_start.shape[0] > 2 else None

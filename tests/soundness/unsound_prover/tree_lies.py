@@ -70,7 +70,7 @@ def phase_twice() -> Lie:
         def split(state: Branch, node: branch._Open, position: int) -> None:
             honest(state, node, position)
             on, off = state.stack.pop(-2), state.stack.pop()
-            active = reference_node.forward_point(state.flat.net, x)[position] > 0.0
+            active = reference.forward_point(state.flat.net, x)[position] > 0.0
             _push_one(
                 state, node.number, SplitNeuron(int(state.flat.neuron[position])), off if active else on
             )
@@ -255,7 +255,7 @@ def assumption_sign() -> Lie:
         def choose(question: Any, groups: list[Group], *rest: Any) -> int:
             net = question.net
             gaps = [reference_node._gap(net, g, group) for g, group in enumerate(groups)]
-            gap = np.concatenate(gaps) * (reference_node.forward_point(net, x) > 0.0)
+            gap = np.concatenate(gaps) * (reference.forward_point(net, x) > 0.0)
             return int(gap.argmax()) if gap.max() > 0.0 else choose_honestly(question, groups, *rest)
 
         def split(state: Branch, node: branch._Open, position: int) -> None:

@@ -13,10 +13,10 @@ import pytest
 from benchmarks import lab
 from benchmarks.lab_items import equivalents, suites
 from benchmarks.lab_items.base import Bench, Figure, Item, LabError, Report, at_most, count, plain
-from benchmarks.lab_items.machine import describe_machine
 from benchmarks.lab_items.mutation import parse_totals
 from benchmarks.lab_items.processes import measure, succeed
 from benchmarks.lab_items.suites import SuiteRun
+from hybrid_ai.bench.machine import describe_machine
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The two ways in which our kernels are compiled; both keep compiled code in numba's cache."""
+"""The ways in which our kernels are compiled; all keep compiled code in numba's cache."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -17,6 +17,11 @@ _OPTIONS: Any = {"error_model": "numpy", "cache": True, "nogil": True}
 def compiled(function: Function) -> Function:
     """Compile with contraction only: every sum keeps the order in which it is written."""
     return cast(Function, njit(fastmath={"contract"}, **_OPTIONS)(function))
+
+
+def compiled_in_order(function: Function) -> Function:
+    """Compile without any licence: every operation rounds once, as written."""
+    return cast(Function, njit(**_OPTIONS)(function))
 
 
 def compiled_any_order(function: Function) -> Function:

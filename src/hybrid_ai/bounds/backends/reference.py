@@ -14,11 +14,13 @@ Source: CROWN (Zhang et al. 2018, arXiv:1811.00866, theorem 3.2), with adaptive 
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from hybrid_ai.bounds.arrays import Booleans, Floats, Integers, Net
+
+Method = Literal["interval", "crown_interval", "crown"]
 
 TINY = 2.0**-800  # covers underflow of every product and sum (magnitudes stay below LIMIT)
 INFLATE = 1.0 + 2.0**-40
@@ -296,3 +298,72 @@ def bound_rows(net: Net, groups: list[Group], table: Floats, offsets: Floats) ->
         magnitude = np.concatenate([group.magnitude for group in groups])
         stored = (np.abs(offsets) + np.abs(table) @ magnitude) * 4.0 * UNIT
         return backward(net, groups, net.size.shape[0], table.copy(), offsets.copy(), stored)
+
+
+def _area_lines(lower: Floats, upper: Floats) -> Lines:
+    """As `_relu_lines`, with the lower slope that leaves the smaller area: 1 where ``U > -L``."""
+    lines = _relu_lines(lower, upper)
+    steep = np.where(upper > -lower, 1.0, 0.0)
+    return lines._replace(low_slope=np.where(_relu_loose(lower, upper), steep, lines.low_slope))
+
+
+def _bound_outputs(
+    net: Net, lower: Floats, upper: Floats, method: Method, area: bool, intersect: bool
+) -> tuple[Floats, Floats] | None:
+    """`bound_boxes` of one box; None when out of range."""
+    none, last = np.zeros(lower.shape[0]), net.size.shape[0] - 1
+    box = _group(lower.copy(), upper.copy(), STAGE_KINDS["linear"], none, none)
+    groups = [] if box is None else [box]
+    for g in range(1, last + 1):
+        interval = _interval(net, g, groups) if groups else None
+        if interval is None:
+            return None
+        low, high, kind = interval.lower, interval.upper, stage_kind(net, g)
+        if method == "crown" or (method == "crown_interval" and g == last):
+            below, above, _ = _bound_neurons(net, g, groups, np.arange(low.shape[0]), interval)
+            low, high = (np.fmax(low, below), np.fmin(high, above)) if intersect else (below, above)
+        if area and net.relu[g]:
+            kind = kind._replace(lines=_area_lines)
+        group = _group(low, high, kind, interval.error, interval.deviation)
+        if group is None:
+            return None
+        groups.append(group)
+    return stage_kind(net, last).output(low, high)
+
+
+def bound_boxes(
+    net: Net, lower: Floats, upper: Floats, method: Method, area: bool, intersect: bool
+) -> tuple[Floats, Floats]:
+    """Bounds of the last group's outputs over boxes; every row is bounded, none is taken from intervals
+    alone.
+
+    Args:
+        net: the network.
+        lower: of the boxes, (boxes, n_inputs).
+        upper: of the boxes, (boxes, n_inputs).
+        method: "interval", "crown_interval" (a backward pass over interval bounds) or "crown".
+        area: lower slope 1 where U > -L, else by the default rule of the certificate format.
+        intersect: whether backward bounds are intersected with intervals.
+
+    Returns:
+        lower and upper bounds, (boxes, n_outputs); infinite where a magnitude is out of range.
+    """
+    outputs = int(net.size[-1])
+    found = np.stack([np.full((lower.shape[0], outputs), end) for end in (-np.inf, np.inf)])
+    with np.errstate(all="ignore"):
+        for k in range(lower.shape[0]):
+            bounds = _bound_outputs(net, lower[k], upper[k], method, area, intersect)
+            if bounds is not None:
+                found[0, k], found[1, k] = bounds
+    return found[0], found[1]
+
+
+def forward_point(net: Net, x: Floats) -> Floats:
+    """Outputs of every group at ``x`` in plain double precision, (N,)."""
+    values = np.concatenate([x, net.bias[x.shape[0] :]])
+    for g in range(1, net.size.shape[0]):
+        z = values[places(net, g)]
+        for source, weights, _ in blocks(net, g):
+            z += weights @ values[places(net, source)]
+        z[:] = stage_kind(net, g).output(z, z)[0]
+    return values

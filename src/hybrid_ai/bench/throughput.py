@@ -1,0 +1,213 @@
+"""Boxes bounded in a second, and how tight the bounds are: one core, random boxes, the dense kernels."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import product
+from statistics import median
+from typing import Any, get_args
+
+import numpy as np
+
+import hybrid_ai
+from hybrid_ai.bench.machine import describe_machine, load_average, source_commit
+from hybrid_ai.bench.peak import measure_peak
+from hybrid_ai.bounds.arrays import Floats
+from hybrid_ai.bounds.backends.lanes import NoFusedMultiplyAdd, host_tile
+from hybrid_ai.bounds.backends.reference import Method
+from hybrid_ai.bounds.boxes import OutputBounds, bound_boxes, time_boxes_without_errors
+from hybrid_ai.bounds.dense import METHODS, NotDense, Precision, pack, pack_without_errors
+from hybrid_ai.network import StagedNetwork
+from hybrid_ai.pipeline.errors import BadInput, UnsupportedInput
+from hybrid_ai.pipeline.inputs import ModelSource, read_model
+
+FEWEST_REPEATS = 3
+SHORTEST = 0.02  # seconds of one repeat: the clock and the call must not matter
+SAMPLE = 256  # boxes on which tightness is measured
+
+Bounder = Callable[[Floats, Floats, Method], OutputBounds]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure.
+
+    batches: boxes bounded at once; seconds: of all measurements together, about; low, high: range of every
+    input; side: of a box, as a share of that range, above 0 and at most 1; seed: of the boxes.
+    """
+
+    batches: tuple[int, ...]
+    seconds: float
+    low: float
+    high: float
+    side: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement; speeds are medians of repeats, None where it was left out because it takes too long.
+
+    flops: operations per box of the products alone; peak_fraction: of the measured peak of one core;
+    mean_width: of the outputs' bounds; unknown: share of boxes with an infinite bound.
+    """
+
+    method: Method
+    precision: Precision
+    error_terms: bool
+    batch: int
+    boxes_per_cpu_second: float | None
+    boxes_per_second: float | None
+    repeats: int
+    flops: float
+    peak_fraction: float | None
+    mean_width: float
+    unknown: float
+
+
+def measure(model: ModelSource, plan: Plan) -> dict[str, Any]:
+    """Measure every method, precision and batch size, with and without error terms.
+
+    Args:
+        model: ONNX file: its path, its bytes, or loaded.
+        plan: what to measure.
+
+    Returns:
+        Values that JSON can hold: network, machine, peaks, the time to compile (excluded), rows.
+
+    Raises:
+        BadInput: the model is missing or no valid model, or the plan is meaningless.
+        UnsupportedInput: it is not a chain of fully connected stages, or the processor lacks an instruction.
+    """
+    _require_plan(plan)
+    loaded = read_model(model)
+    staged = loaded.staged
+    try:
+        bounders = _bounders(staged)
+        warm_up = _warm_up(bounders, *_boxes(staged, plan, 1))
+        peaks = {precision: measure_peak(precision) for precision in get_args(Precision)}
+        rows = list(_rows(staged, bounders, plan, peaks))
+    except (NotDense, NoFusedMultiplyAdd) as error:
+        raise UnsupportedInput(f"bench throughput: {error}") from error
+    return {
+        "command": "bench throughput",
+        "version": hybrid_ai.__version__,
+        "commit": source_commit(),
+        "model_sha256": loaded.sha256,
+        "group_sizes": list(staged.group_sizes),
+        "machine": describe_machine(),
+        "load_average": load_average(),
+        "vector_bytes": host_tile().bytes,
+        "threads": 1,
+        "plan": asdict(plan),
+        "warm_up_seconds": warm_up,
+        "peak_flops": peaks,
+        "rows": [asdict(row) for row in rows],
+    }
+
+
+def _require_plan(plan: Plan) -> None:
+    if not plan.batches or min(plan.batches) < 1:
+        raise BadInput("--batch: every size must be at least 1")
+    if not plan.seconds > 0.0:
+        raise BadInput("--seconds: must be above 0")
+    if not (np.isfinite(plan.low) and np.isfinite(plan.high) and plan.low < plan.high):
+        raise BadInput("--range: LOW and HIGH must be finite, and LOW below HIGH")
+    if not 0.0 < plan.side <= 1.0:
+        raise BadInput("--side: must be above 0 and at most 1")
+
+
+def _bounders(staged: StagedNetwork) -> dict[tuple[Precision, bool], Bounder]:
+    """What bounds boxes in each precision, with and without error terms."""
+    found: dict[tuple[Precision, bool], Bounder] = {}
+    for precision in get_args(Precision):
+        found[precision, True] = partial(bound_boxes, pack(staged, precision))
+        found[precision, False] = partial(time_boxes_without_errors, pack_without_errors(staged, precision))
+    return found
+
+
+def _boxes(staged: StagedNetwork, plan: Plan, count: int) -> tuple[Floats, Floats]:
+    """Random boxes inside the range of the inputs, (count, n_inputs) each."""
+    span = plan.high - plan.low
+    free = (1.0 - plan.side) * span
+    shares = np.random.default_rng(plan.seed).uniform(size=(count, staged.n_inputs))
+    lower = plan.low + shares * free
+    return lower, lower + plan.side * span
+
+
+def _warm_up(bounders: dict[tuple[Precision, bool], Bounder], lower: Floats, upper: Floats) -> float:
+    """Compile whatever is measured later; CPU seconds."""
+    began = time.process_time()
+    for bounder in bounders.values():
+        bounder(lower, upper, "crown")
+    for precision in get_args(Precision):
+        measure_peak(precision)
+    return time.process_time() - began
+
+
+def _rows(
+    staged: StagedNetwork,
+    bounders: dict[tuple[Precision, bool], Bounder],
+    plan: Plan,
+    peaks: dict[Precision, float],
+) -> Iterator[Row]:
+    """Every measurement, batches from small to large."""
+    cases = list(product(METHODS, bounders))
+    share = plan.seconds / (len(cases) * len(plan.batches))
+    sample = _boxes(staged, plan, SAMPLE)
+    for method, (precision, sound) in cases:
+        bounder = bounders[precision, sound]
+        width, unknown = _tightness(bounder(*sample, method))
+        flops, rate = 2.0 * products(staged, method), None
+        for batch in sorted(plan.batches):
+            turns: list[tuple[float, float]] = []
+            if rate is None or batch / rate * FEWEST_REPEATS <= max(share, SHORTEST * FEWEST_REPEATS) * 2.0:
+                turns = _timed(partial(bounder, *_boxes(staged, plan, batch), method), share)
+                rate = batch / median(cpu for cpu, _ in turns)
+            wall = batch / median(seconds for _, seconds in turns) if turns else None
+            fraction = rate * flops / peaks[precision] if turns and rate is not None else None
+            measured = rate if turns else None
+            yield Row(
+                method, precision, sound, batch, measured, wall, len(turns), flops, fraction, width, unknown
+            )
+
+
+def _timed(run: Callable[[], object], share: float) -> list[tuple[float, float]]:
+    """CPU and wall seconds of one run, measured again and again for about ``share`` seconds."""
+    began, first = time.perf_counter(), time.process_time()
+    run()
+    runs = max(1, int(SHORTEST / max(time.process_time() - first, 1e-6)))
+    turns: list[tuple[float, float]] = []
+    while len(turns) < FEWEST_REPEATS or time.perf_counter() - began < share:
+        cpu, wall = time.process_time(), time.perf_counter()
+        for _ in range(runs):
+            run()
+        turns.append(((time.process_time() - cpu) / runs, (time.perf_counter() - wall) / runs))
+    return turns
+
+
+def products(staged: StagedNetwork, method: Method) -> int:
+    """Products of weights that a method needs for one box: what a perfect program cannot avoid.
+
+    Intervals take two for each weight. Backward passes take one for each row's coefficient and weight, for
+    lower and upper bounds; a row's first stage is its own weights and costs none.
+    """
+    size = staged.group_sizes
+    below = [0]
+    for g in range(1, len(size)):
+        below.append(below[-1] + size[g] * size[g - 1])
+    if method == "interval":
+        return 2 * below[-1]
+    if method == "crown_interval":
+        return 2 * below[-2] + 2 * size[-1] * below[-2]
+    return sum(2 * size[k] * below[k - 1] for k in range(1, len(size)))
+
+
+def _tightness(found: OutputBounds) -> tuple[float, float]:
+    """Mean width of the finite bounds, and the share of boxes that have an infinite one."""
+    finite = np.all(np.isfinite(found.lower) & np.isfinite(found.upper), axis=1)
+    width = (found.upper - found.lower)[finite]
+    return (float(width.mean()) if width.size else 0.0), float(1.0 - finite.mean())
