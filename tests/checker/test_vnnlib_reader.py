@@ -344,6 +344,16 @@ def test_atoms_are_counted_before_they_are_written(monkeypatch: pytest.MonkeyPat
         read(text)
 
 
+def test_what_is_always_true_is_not_written_into_every_conjunct(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of a few kilobytes took seconds; false constants are written, since they decide."""
+    alternatives = " ".join(f"(<= Y_0 {n})" for n in range(5))
+    plain = read(f"(assert (or {alternatives}))")
+    monkeypatch.setattr(property_form, "MOST_ATOMS_WRITTEN", 100)
+    assert read(f"(assert (and {100 * 'true '} (or {alternatives})))").polytopes == plain.polytopes
+    with pytest.raises(Unsupported):
+        read(f"(assert (and {100 * 'false '} (or {alternatives})))")
+
+
 @pytest.mark.parametrize("head", ["and", "or", "not", "+"])
 def test_depth_ten_thousand(head: str) -> None:
     depth = 10_000

@@ -102,11 +102,16 @@ def _conjuncts(formula: Formula) -> list[Conjunct]:
             return [tuple(chain.from_iterable(choice)) for choice in product(*children)]
         return list(chain.from_iterable(children))
 
-    return _folded(formula, lambda atom: [(atom,)], distributed)
+    # What is true says nothing, and would be written into every conjunct.
+    return _folded(formula, lambda atom: [() if _is_always_true(atom) else (atom,)], distributed)
 
 
 def _is_true(atom: Atom, value: Fraction) -> bool:
     return value < 0 if atom.strict else value <= 0
+
+
+def _is_always_true(atom: Atom) -> bool:
+    return not atom.inputs and not atom.outputs and _is_true(atom, atom.constant)
 
 
 def _separate(conjunct: Conjunct, n_inputs: int) -> tuple[Polytope, Conjunct] | None:
