@@ -28,7 +28,8 @@ test: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -q $(PYTEST_ARGS)
+	$(BIN)/pytest -q -n 2 --dist worksteal -m "not clock" $(PYTEST_ARGS)
+	$(BIN)/pytest -q -m clock $(PYTEST_ARGS)
 
 peers: .venv-peers/done
 	PYTHONPATH=src .venv-peers/bin/python -m pytest -q tests/peers tests/unit/audit/test_envelope.py

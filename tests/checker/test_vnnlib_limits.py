@@ -133,6 +133,7 @@ def test_the_element_type_real_is_written_small(name: str) -> None:
     assert judged(text) == (expected, expected)
 
 
+@pytest.mark.clock
 def test_a_long_token_that_is_no_number_takes_no_time() -> None:
     started = time.process_time()
     assert judged(f"{REAL}(assert (<= Y[0] {'1' * 300_000}x))") == ("malformed", "malformed")

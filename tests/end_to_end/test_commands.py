@@ -39,6 +39,7 @@ def test_every_lazy_name_is_there() -> None:
         hybrid_ai.nothing  # noqa: B018
 
 
+@pytest.mark.clock
 def test_help_is_fast() -> None:
     seconds = []
     for _ in range(3):

@@ -168,6 +168,7 @@ def test_a_working_folder_that_is_gone(tmp_path: Path) -> None:
     assert "the working folder is gone" in done.stderr
 
 
+@pytest.mark.clock
 def test_reading_keeps_the_time_limit(command: Command, tmp_path: Path) -> None:
     claim = tmp_path / "long.vnnlib"
     claim.write_text(HOLDS[1].read_text() + "(assert (or (>= Y_0 1e9) (>= Y_0 2e9)))\n" * 300_000)

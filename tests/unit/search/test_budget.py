@@ -15,6 +15,7 @@ from hybrid_ai.search.backend import Backend
 from hybrid_ai.spec import read_vnnlib
 from tests.unit.search.problems import Asked, accepted_by, dense, hard, search, vnnlib
 
+pytestmark = pytest.mark.clock
 LATE = 1.0
 
 

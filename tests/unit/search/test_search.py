@@ -175,6 +175,7 @@ def test_large_terms_that_cancel_on_an_output_that_is_the_input(backend: Backend
     assert not isinstance(outcome, Claimed) or accepted_by(asked, outcome.certificate) == ["valid", "valid"]
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize("literals", [("(* 1e400 Y_0)", "1"), ("Y_0", "1e400")])
 def test_literals_beyond_the_doubles(literals: tuple[str, str]) -> None:
     data = dense([1, 1], 0)

@@ -176,6 +176,7 @@ def test_unbounded_axes_are_unsupported_by_name(text: str, phrase: str) -> None:
         normal(text)
 
 
+@pytest.mark.clock
 def test_the_number_of_conjuncts_is_limited_before_any_is_built() -> None:
     start = time.perf_counter()
     two = "(assert (or (<= Y_0 1) (<= Y_1 1)))"
@@ -197,6 +198,7 @@ def test_exactly_the_limit_is_accepted() -> None:
         normal(BOX + choice(400, 0) + choice(250, 1) + choice(2, 2))
 
 
+@pytest.mark.clock
 def test_wide_properties_are_fast() -> None:
     prop = local_robustness(["0.5"] * 784, "0.03", 4, 10)
     start = time.perf_counter()
@@ -206,6 +208,7 @@ def test_wide_properties_are_fast() -> None:
     assert len(result.polytopes[0].disjuncts) == 9
 
 
+@pytest.mark.clock
 def test_many_disjuncts_share_a_wide_box() -> None:
     prop = local_robustness(["0.5"] * 784, "0.03", 4, 3_000)
     start = time.perf_counter()

@@ -174,6 +174,7 @@ LEVELS = [
 ]
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in LEVELS])
 def test_ten_thousand_levels_are_read_in_linear_time(text: str) -> None:
     start = time.perf_counter()
@@ -190,6 +191,7 @@ LARGE = [
 ]
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize("shape, element", [pytest.param(*row[1:], id=row[0]) for row in LARGE])
 def test_long_brackets_are_read_in_linear_time(shape: str, element: str) -> None:
     start = time.perf_counter()

@@ -300,6 +300,7 @@ def test_deep_alternation_is_refused_without_recursion_error() -> None:
         read_vnnlib(text.encode())
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize(
     "text",
     [
@@ -320,6 +321,7 @@ def test_text_that_never_closes_is_refused_fast(text: str) -> None:
     assert time.perf_counter() - start < 3
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize("text", [" " * 1_000_000 + "x", ";\n" * 500_000 + "x", "(" + " " * 1_000_000 + "x"])
 def test_the_version_is_sought_in_linear_time(text: str) -> None:
     start = time.perf_counter()

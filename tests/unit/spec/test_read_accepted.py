@@ -184,6 +184,7 @@ DEEP = [
 ]
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in DEEP])
 def test_ten_thousand_levels_are_read_in_linear_time(text: str) -> None:
     start = time.perf_counter()

@@ -168,6 +168,7 @@ def test_bytes_that_are_not_utf8_are_located() -> None:
         read_vnnlib("; ü\n; é".encode() + b"\xff\n")
 
 
+@pytest.mark.clock
 def test_absurd_exponents_are_refused_fast() -> None:
     start = time.perf_counter()
     for exponent in ("999999999", "-999999999", "9" * 1_000_000):
