@@ -23,7 +23,7 @@ from hybrid_ai.checker.fast_lines import (
 )
 from hybrid_ai.checker.fast_network import (
     FastNetwork,
-    _double,
+    _doubles,
     outward,
 )
 from hybrid_ai.checker.grid import Grid, make_grid
@@ -521,9 +521,21 @@ def test_nodes_of_a_batch_do_not_mix(seed: int) -> None:
 )
 def test_the_ends_of_the_range_of_weights_are_outside(value: Fraction) -> None:
     with pytest.raises(Rejected, match="range"):
-        _double(value, "bias")
+        _doubles([Fraction(1), value], "bias")
     inside = value / 2 if abs(value) > 1 else 4 * value
-    assert _double(inside, "bias") == inside
+    assert _doubles([inside, Fraction(0), -inside], "bias").tolist() == [inside, 0, -inside]
+
+
+@pytest.mark.parametrize("value", [Fraction(10**400), -Fraction(10**400), Fraction(1, 10**400)])
+def test_weights_beyond_the_doubles_are_outside(value: Fraction) -> None:
+    with pytest.raises(Rejected, match="range"):
+        _doubles([Fraction(0), value], "bias")
+
+
+def test_weights_are_rounded_to_nearest() -> None:
+    halfway = 1 + Fraction(1, 2**53)
+    values = [halfway, halfway + Fraction(1, 2**90), -halfway, Fraction(1, 3)]
+    assert _doubles(values, "bias").tolist() == [1.0, 1 + 2.0**-52, -1.0, 1 / 3]
 
 
 def test_large_matrices_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from hybrid_ai.checker.onnx_reader import read_model
 from hybrid_ai.checker.operation import Operation
 from hybrid_ai.checker.rejected import Malformed, Rejected, Unsupported
 from hybrid_ai.checker.stages import StageBuilder, evaluate
-from hybrid_ai.checker.tensors import Tensor, constant
+from hybrid_ai.checker.tensors import Form, Tensor, constant, weighted_sum, weighted_sums
 from tests.checker.models import f32, model, node, np, reals
 
 
@@ -175,11 +175,38 @@ def test_a_clip_that_contradicts_itself_keeps_a_constant_constant() -> None:
     assert evaluate(network, [Fraction(1, 3), Fraction(-1)]) == [1, -3]
 
 
+@pytest.mark.parametrize("sized", [False, True])
+@pytest.mark.parametrize(
+    "forms",
+    [
+        [Form({(1, k): Fraction(1)}, Fraction(0)) for k in (0, 2, 1)],
+        [Form({(1, k): Fraction(1)}, Fraction(0)) for k in (0, 2, 0)],
+        [Form({(k, 0): Fraction(1)}, Fraction(0)) for k in (0, 2, 1)],
+        [Form({(1, k): Fraction(2)}, Fraction(0)) for k in (0, 2, 1)],
+        [Form({(1, k): Fraction(1)}, Fraction(k)) for k in (0, 2, 1)],
+        [Form({(1, k): Fraction(1)}, Fraction(0), None, Fraction(k)) for k in (0, 2, 1)],
+        [Form({(1, k): Fraction(1)}, Fraction(0), {(1, k): Fraction(3)}) for k in (0, 2, 1)],
+        [Form({(1, k): Fraction(1), (1, 7): Fraction(1)}, Fraction(0)) for k in (0, 2, 1)],
+        [Form({}, Fraction(k)) for k in (0, 2, 1)],
+    ],
+)
+def test_sums_for_columns_are_the_sums_one_by_one(forms: list[Form], sized: bool) -> None:
+    columns = [
+        [Fraction(1), Fraction(-2, 3), Fraction(5)],
+        [Fraction(0), Fraction(7), Fraction(-1)],
+        [Fraction(0)] * 3,
+    ]
+    sizes = [[abs(value) + 1 for value in column] if sized else None for column in columns]
+    found = weighted_sums(forms, zip(columns, sizes, strict=True), "here")
+    expected = [weighted_sum(forms, *pair) for pair in zip(columns, ["here"] * 3, sizes, strict=True)]
+    assert found == expected
+
+
 def test_products_are_refused_before_they_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*arguments: object) -> None:
         raise AssertionError("a form was computed")
 
-    monkeypatch.setattr(arithmetic, "weighted_sum", never)
+    monkeypatch.setattr(arithmetic, "weighted_sums", never)
     with pytest.raises(Unsupported, match=r"\(MatMul\): tensor that depends on the input of shape"):
         read_model(model([node("MatMul", "x w")], [1, 400, 1], {"w": reals(1, 251)}))
     with pytest.raises(Rejected, match="constant of shape"):

@@ -1,5 +1,6 @@
 """A network prepared for the fast engine, and the range of its doubles: section 8 of the format page."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import inf
@@ -85,24 +86,30 @@ def require_rounding_to_nearest() -> None:
         raise Rejected("rounding", "this machine", "doubles are not rounded to nearest; use the exact engine")
 
 
-def _double(value: Fraction, where: str) -> float:
-    """The nearest double of a weight or bias in range."""
-    # From the lengths alone the value lies within a factor of two of 2^length.
-    length = value.numerator.bit_length() - value.denominator.bit_length()
-    if value and not -199 <= length <= 99:
+def _doubles(values: Sequence[Fraction], where: str) -> Array:
+    """The nearest doubles of weights or biases in range."""
+    try:
+        nearest = np.array([value.numerator / value.denominator for value in values], dtype=np.float64)
+    except OverflowError:
+        nearest = np.array([inf])
+    # What rounds into half of the range lies in the range. Only zero may become zero.
+    sizes = np.abs(nearest)
+    zeros = sum(1 for value in values if not value)
+    within = np.count_nonzero((sizes >= 2 * SMALLEST) & (sizes <= LARGEST / 2))
+    if zeros + within != len(values):
         raise Rejected("range", where, "a weight or bias is outside [2^-200, 2^100]; use the exact engine")
-    return float(value)
+    return nearest
 
 
 def _prepare(stage: Stage, neurons: slice, arithmetic: str) -> FastStage:
     weights = _matrices(stage.blocks, len(stage.bias))
-    bias = np.array([_double(value, "bias") for value in stage.bias])
+    bias = _doubles(stage.bias, "bias")
     sizes = [(source, np.abs(matrix)) for source, matrix in weights]
     bias_size = np.abs(bias)
     if stage.size_blocks is not None:
         sizes = _matrices(stage.size_blocks, len(stage.bias))
     if stage.sizes is not None:
-        bias_size = np.array([_double(value, "bias") for value in stage.sizes])
+        bias_size = _doubles(stage.sizes, "bias")
     relative = flushed = 0.0
     if arithmetic != "real":
         # INFLATE in the engine covers the rounding of these two.
@@ -129,8 +136,10 @@ def _matrices(blocks: tuple[Block, ...], rows: int) -> list[tuple[int, Array]]:
     for block in blocks:
         matrix = np.zeros((rows, block.width))
         for row, entries in enumerate(block.rows):
-            for column, value in entries:
-                matrix[row, column] = _double(value, f"weight of group {block.source}")
+            columns = [column for column, _ in entries]
+            matrix[row, columns] = _doubles(
+                [value for _, value in entries], f"weight of group {block.source}"
+            )
         found.append((block.source, matrix))
     return found
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 from math import ceil
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from hybrid_ai.checker.property_form import Atom, Polytope
 from hybrid_ai.checker.rejected import Rejected
@@ -21,6 +21,7 @@ MOST_ROUNDINGS = 2**16
 _MOST_GAIN = 2**200
 _MANTISSA_BITS = 23
 _LEAST_EXPONENT = -149
+Number = TypeVar("Number", Fraction, float)
 
 
 class Cost(NamedTuple):
@@ -45,13 +46,13 @@ def is_computed(cost: Cost) -> bool:
     return cost.terms > 1 or cost.degree > 1
 
 
-def gain_of(numbers: Iterable[Fraction]) -> int:
+def gain_of(numbers: Iterable[Number]) -> int:
     """G of constants."""
     return max(1, ceil(max(map(abs, numbers), default=0)))
 
 
-def constants(numbers: Iterable[Fraction]) -> Cost:
-    """Constants of the file."""
+def constants(numbers: Iterable[Number]) -> Cost:
+    """Constants of the file, finite."""
     return Cost(1, 1, gain_of(numbers))
 
 

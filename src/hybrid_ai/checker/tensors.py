@@ -120,7 +120,8 @@ def constant(shape: Sequence[int], element: int, numbers: Sequence[float], where
     forms = tuple(map(Form, repeat(_NO_TERMS), map(Fraction, numbers)))
     if element in INTEGER_TYPES and not all(holds(element, form.constant) for form in forms):
         raise Malformed("model", where, f"a value is outside the range of {element_name(element)}")
-    cost = constants(form.constant for form in forms)
+    # of the numbers as given, which compare exactly too and faster than rationals
+    cost = constants(numbers)
     return Tensor(tuple(shape), element, forms, constant=True, cost=cost)
 
 
@@ -174,6 +175,39 @@ def weighted_sum(
     if simple:
         return Form(terms, constant, None, None if reach == abs(constant) else reach)
     return Form(terms, constant, *_size(forms, list(map(abs, weights)) if sizes is None else sizes, where))
+
+
+def weighted_sums(
+    forms: Sequence[Form], columns: Iterable[tuple[Sequence[Fraction], Sequence[Fraction] | None]], where: str
+) -> list[Form]:
+    """The `weighted_sum` of the same forms for each column of weights and sizes.
+
+    Raises:
+        Unsupported: as `weighted_sum`.
+    """
+    keys = _elements(forms)
+    return [
+        weighted_sum(forms, weights, where, sizes)
+        if keys is None or sizes is not None
+        else Form({key: weight for key, weight in zip(keys, weights, strict=True) if weight}, Fraction(0))
+        for weights, sizes in columns
+    ]
+
+
+def _elements(forms: Sequence[Form]) -> list[tuple[int, int]] | None:
+    """(group, element) of each form, where each is just another element of a group; else None.
+
+    Most contractions are of such forms, and their sums need no rational arithmetic.
+    """
+    keys = []
+    for form in forms:
+        if len(form.terms) != 1 or form.constant != 0 or form.size_terms is not None or form.size is not None:
+            return None
+        ((key, factor),) = form.terms.items()
+        if factor != 1:
+            return None
+        keys.append(key)
+    return keys if len(set(keys)) == len(keys) else None
 
 
 def _size(forms: Sequence[Form], sizes: Sequence[Fraction], where: str) -> tuple[Terms, Fraction]:
