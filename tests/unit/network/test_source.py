@@ -18,7 +18,7 @@ DATA = model([node("Gemm", "x w", "z"), node("Relu", "z")], {"w": weights(4, 3)}
 
 
 def test_path_bytes_and_gzip_give_the_same_network(tmp_path: Path) -> None:
-    packed = gzip.compress(DATA)
+    packed = gzip.compress(DATA, mtime=0)
     (tmp_path / "a.onnx").write_bytes(DATA)
     (tmp_path / "a.onnx.gz").write_bytes(packed)
     plain, zipped = load_model(tmp_path / "a.onnx"), load_model(str(tmp_path / "a.onnx.gz"))
@@ -34,8 +34,8 @@ def test_path_bytes_and_gzip_give_the_same_network(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "name", "phrase"),
     [
-        (gzip.compress(DATA)[:40], "a.onnx.gz", "damaged gzip"),
-        (gzip.compress(DATA)[:-6] + b"123456", "a.onnx.gz", "damaged gzip"),
+        (gzip.compress(DATA, mtime=0)[:40], "a.onnx.gz", "damaged gzip"),
+        (gzip.compress(DATA, mtime=0)[:-6] + b"123456", "a.onnx.gz", "damaged gzip"),
         (DATA, "a.onnx.gz", "is no gzip file"),
         (None, "a.onnx", "cannot be read"),
         (b"", "a.onnx", "no graph"),
