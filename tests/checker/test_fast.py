@@ -10,7 +10,7 @@ import pytest
 
 from hybrid_ai.checker import fast, fast_network
 from hybrid_ai.checker.decode import TIGHTEN_ALL
-from hybrid_ai.checker.fast_lines import relax
+from hybrid_ai.checker.fast_lines import listed, relax
 from hybrid_ai.checker.fast_network import FastNetwork, outward, require_rounding_to_nearest
 from hybrid_ai.checker.rejected import Rejected
 from hybrid_ai.checker.rules import CloseWork, TightenWork
@@ -117,7 +117,7 @@ def test_upper_lines_are_above_relu_at_both_ends() -> None:
     ends = [(-source.random() * 2.0 ** source.randint(-40, 40), source.random() + 0.01) for _ in range(500)]
     lower, upper = (np.array([[pair[end] for pair in ends]]) for end in (0, 1))
     stage = FastNetwork(b.network(1, b.stage(True, {0: [[1]] * 500}, [0] * 500))).stages[0]
-    lines = relax(lower, upper, np.zeros((1, 500)), stage, [()]).lines
+    lines = relax(lower, upper, np.zeros((1, 500)), stage, listed([()])).lines
     assert lines is not None
     for (low, high), slope, intercept in zip(ends, lines.upper_slope[0], lines.upper_charge[0], strict=True):
         slope, intercept = Fraction(slope), Fraction(intercept)

@@ -17,6 +17,7 @@ from hybrid_ai.checker.fast_lines import (
     Magnitudes,
     Relaxed,
     in_range,
+    listed,
     reach_of,
     relax,
     sane,
@@ -293,10 +294,10 @@ def test_lines_of_a_neuron(error: Fraction | int) -> None:
     net = b.network(1, b.stage(True, {0: [[1]] * len(BOUNDS)}, [0] * len(BOUNDS)))
     stage = FastNetwork(net).stages[0]
     lower, upper = (np.array([[float(pair[end]) for pair in BOUNDS]] * 2) for end in (0, 1))
-    listed = ((2, 64), (4, 1), (8, 127))
-    relaxed = relax(lower, upper, np.full(lower.shape, float(error)), stage, [(), listed])
+    given = ((2, 64), (4, 1), (8, 127))
+    relaxed = relax(lower, upper, np.full(lower.shape, float(error)), stage, listed([(), given]))
     assert relaxed.lines is not None
-    for node, slopes in enumerate(({}, dict(listed))):
+    for node, slopes in enumerate(({}, dict(given))):
         for row, (low, high) in enumerate(BOUNDS):
             slope = Fraction(slopes[row], 128) if row in slopes else None
             found = [
@@ -323,7 +324,7 @@ def test_lemma_2_on_random_ends() -> None:
     stage = FastNetwork(net).stages[0]
     lower = -np.array([[source.random() * 2.0 ** source.randint(-60, 60) for _ in range(count)]])
     upper = np.array([[source.random() * 2.0 ** source.randint(-60, 60) for _ in range(count)]])
-    lined = relax(lower, upper, np.zeros((1, count)), stage, [()]).lines
+    lined = relax(lower, upper, np.zeros((1, count)), stage, listed([()])).lines
     assert lined is not None
     for low, high, steep, t in zip(
         lower[0], upper[0], lined.upper_slope[0], lined.upper_charge[0], strict=True
@@ -466,7 +467,7 @@ def test_the_smallest_charge_is_paid(monkeypatch: pytest.MonkeyPatch) -> None:
     (state,) = engine.tighten([(engine.root(), TightenWork(grid.root(), TIGHTEN_ALL))])
     zero, inputs = np.zeros((1, 1)), Magnitudes(np.zeros((1, 1)))
     bounds = np.array([state.lower]), np.array([state.upper])
-    seen += engine._relaxations(*bounds, [()], (zero, zero), inputs)
+    seen += engine._relaxations(*bounds, listed([()]), (zero, zero), inputs)
     assert len(seen) == 3
     # one ABSOLUTE for each of the two stages
     assert -3 * fast_lines.ABSOLUTE <= state.lower[0] <= -1.9 * fast_lines.ABSOLUTE

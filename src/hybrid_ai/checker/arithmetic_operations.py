@@ -9,16 +9,15 @@ from hybrid_ai.checker import float32, tensors
 from hybrid_ai.checker.operation import Operation
 from hybrid_ai.checker.rejected import Unsupported
 from hybrid_ai.checker.tensors import (
+    ONE,
     Form,
     Tensor,
     broadcast,
     broadcast_shape,
     element_name,
     weighted_sum,
-    weighted_sums,
 )
 
-ONE = Fraction(1)
 LARGEST_CONTRACTION = 100_000_000
 
 
@@ -112,8 +111,11 @@ def _product(op: Operation, left: Tensor, right: Tensor) -> Tensor:
     rows = [left.forms[row * inner : (row + 1) * inner] for row in range(count)]
     weights = [form.constant for form in right.forms]
     sizes = [form.magnitude[1] for form in right.forms] if any(form.size for form in right.forms) else None
-    columns = [(weights[k::n], None if sizes is None else sizes[k::n]) for k in range(n)]
-    forms = [form for row in rows for form in weighted_sums(row, columns, op.where)]
+    forms = [
+        weighted_sum(row, weights[column::n], op.where, None if sizes is None else sizes[column::n])
+        for row in rows
+        for column in range(n)
+    ]
     cost = float32.contracted(left.cost, right.cost, inner)
     result = tensors.derived([left, right], shape, forms)
     return replace(result, contracted=not left.constant, cost=cost, scaling=float32.NO_SCALE)

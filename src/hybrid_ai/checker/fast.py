@@ -9,16 +9,16 @@ from math import inf, nan
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hybrid_ai.checker.decode import Slopes
 from hybrid_ai.checker.fast_lines import (
     ABSOLUTE,
     INFLATE,
     PER_COEFFICIENT,
+    Indices,
     Magnitudes,
     Relaxed,
     in_range,
+    listed,
     outward_interval,
     reach_of,
     relax,
@@ -30,9 +30,7 @@ from hybrid_ai.checker.grid import Box, Grid, ilog2, power_of_two
 from hybrid_ai.checker.rejected import Rejected
 from hybrid_ai.checker.rules import CloseWork, Form, TightenWork
 
-Indices = NDArray[np.intp]
-
-CHUNK_ELEMENTS = 8_000
+CHUNK_ELEMENTS = 16_000
 CLOSE_BATCH = 1024
 
 
@@ -116,7 +114,7 @@ class FastEngine:
             if work.step.neurons is not None:
                 named[node] = False
                 named[node, sorted(work.step.neurons)] = True
-        slopes = [work.step.slopes for _, work in works]
+        slopes = listed([work.step.slopes for _, work in works])
         low, high, largest = [box[0]], [box[1]], Magnitudes(np.maximum(np.abs(box[0]), np.abs(box[1])))
         relaxed: list[Relaxed] = []
         for stage in network.stages:
@@ -247,7 +245,8 @@ class FastEngine:
         if through:
             lower = np.stack([state.lower for state, _ in works])
             upper = np.stack([state.upper for state, _ in works])
-            relaxed = self._relaxations(lower, upper, [work.slopes for _, work in works], box, largest)
+            slopes = listed([work.slopes for _, work in works])
+            relaxed = self._relaxations(lower, upper, slopes, box, largest)
         doubles = [self._doubles(work.form) for _, work in works]
         coefficients = {0: np.stack([form.inputs for form in doubles])}
         charge = self.gamma * row_sums(np.abs(coefficients[0]), largest.groups[0])
@@ -269,7 +268,7 @@ class FastEngine:
         self,
         lower: Array,
         upper: Array,
-        slopes: list[Slopes],
+        slopes: Indices,
         box: tuple[Array, Array],
         largest: "Magnitudes",
     ) -> list[Relaxed]:

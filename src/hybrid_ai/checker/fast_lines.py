@@ -1,12 +1,16 @@
 """Bounds and lines of one stage in doubles, each with its error: lemmas 1 and 2 of section 8."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hybrid_ai.checker.decode import SLOPE_ONE, Slopes
 from hybrid_ai.checker.fast_network import LARGEST, Array, FastStage
+
+Indices = NDArray[np.intp]
 
 ABSOLUTE = 2.0**-700
 PER_COEFFICIENT = 2.0**-600
@@ -94,7 +98,13 @@ def outward_interval(
     return below - wide, above + wide
 
 
-def relax(lower: Array, upper: Array, error: Array, stage: FastStage, slopes: list[Slopes]) -> Relaxed:
+def listed(slopes: Sequence[Slopes]) -> Indices:
+    """The lower slopes that nodes list: (slopes, 3), the node, neuron and 128ths of each."""
+    every = [(node, neuron, value) for node, own in enumerate(slopes) for neuron, value in own]
+    return np.array(every, dtype=np.intp).reshape(len(every), 3)
+
+
+def relax(lower: Array, upper: Array, error: Array, stage: FastStage, slopes: Indices) -> Relaxed:
     """Lines of a relu stage from its bounds and Q + E.
 
     Sound because: T >= max(-S L, U - S U) for the computed S of [0, 1], by lemma 2 of section 8
@@ -103,10 +113,8 @@ def relax(lower: Array, upper: Array, error: Array, stage: FastStage, slopes: li
     active, inactive = lower >= 0, (lower < 0) & (upper <= 0)
     slope = np.where(active | (~inactive & (64 * upper >= -63 * lower)), 1.0, 0.0)
     first, last = stage.neurons.start, stage.neurons.stop
-    for node, listed in enumerate(slopes):
-        for neuron, value in listed:
-            if first <= neuron < last:
-                slope[node, neuron - first] = value / SLOPE_ONE
+    node, neuron, value = slopes[(first <= slopes[:, 1]) & (slopes[:, 1] < last)].T
+    slope[node, neuron - first] = value / SLOPE_ONE
     upper_slope = np.clip(upper / (upper - lower), 0.0, 1.0)
     intercept = (
         np.maximum(-upper_slope * lower, (upper - upper_slope * upper) + 2.0**-51 * upper) * INTERCEPT_INFLATE

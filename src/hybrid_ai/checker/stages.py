@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from hybrid_ai.checker.float32 import EXACT, Cost, is_computed, scaled_group
 from hybrid_ai.checker.rejected import Unsupported, refuse_if
-from hybrid_ai.checker.tensors import Form, Tensor, Terms
+from hybrid_ai.checker.tensors import ONE, ZERO, Form, Tensor, Terms
 
 MOST_ENTRIES = 2**24
 
@@ -66,8 +66,7 @@ class StageBuilder:
 
     def group_tensor(self, group: int, shape: tuple[int, ...], element: int) -> Tensor:
         """The elements of one whole group, as a tensor of the given shape."""
-        one, zero = Fraction(1), Fraction(0)
-        return Tensor(shape, element, tuple(Form({(group, i): one}, zero) for i in range(self.sizes[group])))
+        return Tensor(shape, element, tuple(Form({(group, i): ONE}, ZERO) for i in range(self.sizes[group])))
 
     def append(self, tensor: Tensor, relu: bool) -> Tensor:
         """Append a stage that computes the tensor's forms; returns its group in the same shape."""

@@ -34,6 +34,8 @@ ELEMENTS = {
     INT64: ("int64", "int64_data", "q"),
 }
 
+# rational arithmetic is slow: what is one of these two is not computed with
+ZERO, ONE = Fraction(0), Fraction(1)
 Terms = dict[tuple[int, int], Fraction]
 _NO_TERMS: Terms = {}
 
@@ -150,24 +152,23 @@ def weighted_sum(
         Unsupported: a product or a sum is longer than LONGEST_NUMBER.
     """
     terms: Terms = {}
-    constant, reach, added = Fraction(0), Fraction(0), 0
+    constant, reach, added = ZERO, ZERO, 0
     simple = sizes is None
     for form, weight in zip(forms, weights, strict=True):
-        if weight == 0:
+        if not weight:
             continue
         simple = simple and form.size_terms is None
-        if form.constant != 0:
+        if form.constant is not ZERO and form.constant != 0:
             product = weight * form.constant
             constant = _short(constant + product, where)
             reach = _short(reach + (abs(product) if form.size is None else abs(weight) * form.size), where)
         elif form.size is not None:
             reach = _short(reach + abs(weight) * form.size, where)
-        # rational products and comparisons are slow; factors of one and terms that do not meet are common
-        is_one, added = weight == 1, added + len(form.terms)
+        added += len(form.terms)
         for key, coefficient in form.terms.items():
-            part = weight if coefficient == 1 else coefficient
-            if not is_one and coefficient != 1:
-                part = _short(weight * coefficient, where)
+            part = weight
+            if coefficient is not ONE:
+                part = coefficient if weight == 1 else _short(weight * coefficient, where)
             terms[key] = _short(terms[key] + part, where) if key in terms else part
     simple = simple and len(terms) == added
     if len(terms) < added:
@@ -175,39 +176,6 @@ def weighted_sum(
     if simple:
         return Form(terms, constant, None, None if reach == abs(constant) else reach)
     return Form(terms, constant, *_size(forms, list(map(abs, weights)) if sizes is None else sizes, where))
-
-
-def weighted_sums(
-    forms: Sequence[Form], columns: Iterable[tuple[Sequence[Fraction], Sequence[Fraction] | None]], where: str
-) -> list[Form]:
-    """The `weighted_sum` of the same forms for each column of weights and sizes.
-
-    Raises:
-        Unsupported: as `weighted_sum`.
-    """
-    keys = _elements(forms)
-    return [
-        weighted_sum(forms, weights, where, sizes)
-        if keys is None or sizes is not None
-        else Form({key: weight for key, weight in zip(keys, weights, strict=True) if weight}, Fraction(0))
-        for weights, sizes in columns
-    ]
-
-
-def _elements(forms: Sequence[Form]) -> list[tuple[int, int]] | None:
-    """(group, element) of each form, where each is just another element of a group; else None.
-
-    Most contractions are of such forms, and their sums need no rational arithmetic.
-    """
-    keys = []
-    for form in forms:
-        if len(form.terms) != 1 or form.constant != 0 or form.size_terms is not None or form.size is not None:
-            return None
-        ((key, factor),) = form.terms.items()
-        if factor != 1:
-            return None
-        keys.append(key)
-    return keys if len(set(keys)) == len(keys) else None
 
 
 def _size(forms: Sequence[Form], sizes: Sequence[Fraction], where: str) -> tuple[Terms, Fraction]:
