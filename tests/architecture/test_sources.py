@@ -22,7 +22,8 @@ CHECKER_BUDGETS = {
     "float32 rules": 300,
     "VNN-LIB 2.0": 300,
     "engines": 900,
-    "program": 275,
+    "compiled loop": 40,
+    "program": 285,
 }
 CHECKER_ENGINES = {
     "exact.py",
@@ -33,7 +34,12 @@ CHECKER_ENGINES = {
     "fast_network.py",
     "packed.py",
 }
-CHECKER_PARTS = {"float32.py": "float32 rules", "vnnlib2_reader.py": "VNN-LIB 2.0"}
+CHECKER_PARTS = {
+    "compiled_loop.py": "compiled loop",
+    "fast_compiled.py": "compiled loop",
+    "float32.py": "float32 rules",
+    "vnnlib2_reader.py": "VNN-LIB 2.0",
+}
 CHECKER_PROGRAM = {"__init__.py", "__main__.py", "check.py", "counterexample.py", "rejected.py"}
 DOCUMENTED = ("spec", "network", "certificate", "checker", "audit", "pipeline")
 KERNEL_SUFFIXES = {".cu", ".cuh", ".h", ".hpp", ".cpp"}

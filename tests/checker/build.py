@@ -5,6 +5,7 @@ from fractions import Fraction
 from hashlib import sha256
 from itertools import pairwise
 
+from hybrid_ai.checker import fast_compiled
 from hybrid_ai.checker.decode import TIGHTEN_ALL, Reader, Tighten
 from hybrid_ai.checker.exact import ExactEngine
 from hybrid_ai.checker.exact_network import ExactNetwork
@@ -16,6 +17,7 @@ from hybrid_ai.checker.rules import CloseWork, Form, Tally, TightenWork, check_t
 from hybrid_ai.checker.stages import Block, Network, Stage
 
 ENGINES = ("fast", "exact")
+ALL_ENGINES = ("fast", "fast compiled", "exact")
 Number = int | str | float | Fraction
 Interval = tuple[Fraction | None, Fraction | None]
 
@@ -75,9 +77,11 @@ def polytope(
 
 
 def make_engine(name: str, net: Network, grid: Grid, arithmetic: str = "real") -> FastEngine | ExactEngine:
-    """One of the two engines."""
-    if name == "fast":
-        return FastEngine(FastNetwork(net, arithmetic), grid)
+    """One of the two engines, `fast` as it is or with its compiled loop."""
+    if name.startswith("fast"):
+        compiled = fast_compiled.substitute if name == "fast compiled" else None
+        return FastEngine(FastNetwork(net, arithmetic), grid, compiled)
+    assert name == "exact"
     return ExactEngine(ExactNetwork(net, arithmetic), grid)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 
 from hybrid_ai.checker.__main__ import judge
 from hybrid_ai.checker.check import check
+from hybrid_ai.checker.compiled_loop import Loader
 from hybrid_ai.checker.rejected import Malformed, Rejected, Unsupported
 from tests.checker import build as b
 
@@ -332,8 +335,43 @@ def test_fast_engine_loads_numpy_alone() -> None:
     assert not modules & {"onnx", "onnxruntime", "numba", "scipy", "z3"}
 
 
+@pytest.mark.parametrize("numba", [True, False])
+def test_the_compiled_loop_changes_no_answer(files: dict[str, Path], tmp_path: Path, numba: bool) -> None:
+    """Whether or not it is ready when a request comes, and without numba."""
+    (tmp_path / "numba.py").write_text("raise ImportError('there is no numba')\n", encoding="utf-8")
+    missing = {} if numba else {"PYTHONPATH": str(tmp_path)}
+    paths = {name: str(path) for name, path in files.items()}
+    base = {"model": paths["model"], "property": paths["property"]}
+    lines = [json.dumps(base | {"evidence": paths[name]}) + "\n" for name in ("good", "bad")]
+    command = [sys.executable, "-m", "hybrid_ai.checker", "--serve"]
+    answers = []
+    for options in ([], ["--compiled"]):
+        with subprocess.Popen(
+            [*command, *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **missing},
+            text=True,
+        ) as process:
+            assert process.stdin and process.stdout and process.stderr
+            own = []
+            for wait in (0, 15 if options and numba else 0):
+                time.sleep(wait)
+                process.stdin.writelines(lines)
+                process.stdin.flush()
+                own += [json.loads(process.stdout.readline()) for _ in lines]
+            if options and not numba:
+                assert process.stderr.readline() == "no compiled loop: ImportError: there is no numba\n"
+            process.stdin.close()
+            assert (process.wait(), process.stderr.read()) == (0, "")
+        answers.append([{**answer, "seconds": 0} for answer in own])
+    assert answers[0] == answers[1]
+    assert [answer["status"] for answer in answers[0]] == ["valid", "rejected"] * 2
+
+
 def test_devices_and_folders_are_not_read(tmp_path: Path) -> None:
     for evidence in ("/dev/zero", str(tmp_path), str(tmp_path / "missing")):
-        answer = judge({"model": __file__, "property": __file__, "evidence": evidence})
+        answer = judge({"model": __file__, "property": __file__, "evidence": evidence}, Loader())
         assert answer["status"] == "malformed"
         assert "no regular file" in answer["reason"]

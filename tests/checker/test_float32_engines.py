@@ -67,7 +67,7 @@ def assert_just_below(found: Fraction, expected: Fraction) -> None:
     assert expected - found <= Fraction(1, 10**6) * (1 + abs(expected))
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 @pytest.mark.parametrize("seed", range(25))
 def test_tighten_bounds_are_outside_those_of_the_rules(engine: str, seed: int) -> None:
     source = random.Random(1000 + seed)
@@ -96,7 +96,7 @@ def closing_bound(
     return reference.form_bound(net, claim, held, slopes, box, errors, separate=engine == "fast")
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 @pytest.mark.parametrize("seed", range(25))
 def test_closings_are_those_of_the_rules(engine: str, seed: int) -> None:
     source = random.Random(2000 + seed)
@@ -117,7 +117,7 @@ def test_closings_are_those_of_the_rules(engine: str, seed: int) -> None:
             assert found is not None and found <= bound <= found + Fraction(1, 10**9) * (1 + abs(bound))
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 @pytest.mark.parametrize("seed", range(10))
 def test_real_and_float32_differ_by_the_roundings_alone(engine: str, seed: int) -> None:
     source = random.Random(3000 + seed)
@@ -140,7 +140,7 @@ def test_real_and_float32_differ_by_the_roundings_alone(engine: str, seed: int) 
         assert max(below - low, high - above) < Fraction(1, 2**30)
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 @pytest.mark.parametrize("upper", [False, True])
 def test_assumptions_are_about_computed_values(engine: str, upper: bool) -> None:
     # z = x, y = max(z, 0), K = 2^16: z may be x (1 + 1/255).
@@ -158,7 +158,7 @@ def test_assumptions_are_about_computed_values(engine: str, upper: bool) -> None
         assert trial.holds(claim) is holds
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 def test_linear_stages_round_too(engine: str) -> None:
     # z = x in a linear stage, then y = z in another one; each may change by 1/255 of its reach.
     part = replace(b.stage(False, {0: [[1]]}, [0]), cost=Cost(MOST_ROUNDINGS, 2, 1))
@@ -173,7 +173,7 @@ def test_linear_stages_round_too(engine: str) -> None:
         assert not trial.holds(claim)
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 @pytest.mark.parametrize(
     ("stage", "expected"),
     [
@@ -204,7 +204,7 @@ def test_the_change_is_that_of_the_size_form(engine: str, stage: Stage, expected
         assert change >= Fraction(expected) / 255
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 @pytest.mark.parametrize("sized", [False, True])
 def test_flushing_counts_the_largest_value_read(engine: str, sized: bool) -> None:
     # K = 0: 2^-120 G (1 + H) alone, H over all elements of the groups of the size form: 1 + H = 4.
@@ -220,7 +220,7 @@ def test_flushing_counts_the_largest_value_read(engine: str, sized: bool) -> Non
             assert Fraction(4, 2**22) <= change < Fraction(4, 2**22) * (1 + Fraction(1, 10**5))
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 @pytest.mark.parametrize("relu", [False, True])
 def test_flushing_counts_groups_that_are_not_read(engine: str, relu: bool) -> None:
     # what is multiplied by zero is computed all the same: 1 + H = 4 or 1 + 64
@@ -250,7 +250,7 @@ def is_bounded(trial: b.Bounds) -> bool:
     return None not in trial.neurons()[0]
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 def test_partial_sums_may_not_overflow(engine: str) -> None:
     # G (1 + H) = 2^100 is the most
     part = b.stage(True, {0: [[1, 0]]}, [0])
@@ -277,7 +277,7 @@ def test_the_fast_engine_covers_values_within_its_range(arithmetic: str) -> None
         assert (trial.neurons() != [(None, None)]) is bounded
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 def test_what_flushing_changes_is_rounded_up(engine: str) -> None:
     # 1 + H is no double
     largest = 1 + Fraction(1, 2**52)
@@ -306,7 +306,7 @@ def test_what_the_exact_engine_rounds_enlarges_the_change(seed: int) -> None:
             assert exact <= value <= exact * (1 + Fraction(1, 10**9)) + 1
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 def test_an_overflow_in_a_linear_stage_shows_nothing(engine: str) -> None:
     linear = replace(b.stage(False, {0: [[1]]}, [0]), cost=Cost(1, 1, 2**101))
     net = b.network(1, linear, b.stage(True, {1: [[1]]}, [0]))
@@ -318,7 +318,7 @@ def test_an_overflow_in_a_linear_stage_shows_nothing(engine: str) -> None:
         assert trial.holds(b.form(outputs={0: 1}, constant=9)) is shown
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 def test_most_roundings(engine: str) -> None:
     stages = [
         replace(b.stage(True, {0: [[1]]}, [0]), cost=cost)
@@ -331,7 +331,7 @@ def test_most_roundings(engine: str) -> None:
             b.Bounds(engine, b.network(1, stages[2]), [(0, 1)], arithmetic)
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 def test_nothing_is_known_of_changes_without_bounds(engine: str) -> None:
     # at the root of a tree without TIGHTEN nothing bounds what stage 2 reads
     rounding = Cost(MOST_ROUNDINGS, 2, 1)

@@ -157,7 +157,7 @@ def test_slopes_of_one_closing_are_not_those_of_the_next() -> None:
             assert [trial.holds(claim, slopes) for slopes in order] == [s == ((0, 64),) for s in order]
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 def test_no_slope_makes_a_neuron_an_identity(engine: str) -> None:
     trial = b.Bounds(engine, b.network(1, b.stage(True, {0: [[1]]}, [0])), [(-1, 1)])
     trial.tighten()
@@ -266,7 +266,7 @@ DEEP = b.network(
 )
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 @pytest.mark.parametrize(
     ("inputs", "outputs", "neurons", "least"),
     [
@@ -312,7 +312,7 @@ def test_default_slopes(low: int, high: int, slope: int) -> None:
         assert lower_slope(low, high, listed) == listed
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 @pytest.mark.parametrize("output", [0, 1, 2])
 def test_stages_behind_the_output_are_passed_over(engine: str, output: int) -> None:
     net = b.Network(
@@ -408,7 +408,7 @@ def test_each_coefficient_is_rounded_down_and_paid(
         assert rounded_at(trial, b.form({0: value}), 3) == least
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 @pytest.mark.parametrize("box", [(1, 2), (-2, -1)])
 def test_constant_outputs_do_not_depend_on_the_box(engine: str, box: tuple[int, int]) -> None:
     net = b.network(1, b.stage(True, {}, ["1/3", "-1/3"]), b.stage(False, {1: [[1, 1]]}, [0]))

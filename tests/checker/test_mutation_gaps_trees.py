@@ -34,14 +34,14 @@ def refused(
     assert (caught.value.rule, caught.value.where.split(", byte")[0]) == (rule, f"tree 0, node {node}")
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 def test_a_difference_bounds_neither_neuron(engine: str) -> None:
     # z0 <= z1 is not z0 <= 0: at x = (1, 0) both are 1; y <= 3 is all that is known.
     refused(engine, NET, PHASES_POLY, b.split_difference(0, 1, ZERO) + HOLDS * 2, "closing", 1)
     refused(engine, NET, PHASES_POLY, b.split_difference(1, 0, ZERO) + HOLDS * 2, "closing", 1)
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 @pytest.mark.parametrize(("poly", "side"), [(SLABS_POLY, 0), (MIRRORED_POLY, 1)])
 def test_a_cut_keeps_all_of_the_rest(engine: str, poly: b.Polytope, side: int) -> None:
     # The slab |x0| > 1/2 is closed by the first row; the second holds at the far end of the rest only.
@@ -50,7 +50,7 @@ def test_a_cut_keeps_all_of_the_rest(engine: str, poly: b.Polytope, side: int) -
     refused(engine, NET, poly, b.cut(0, side, 48, b"\0") + third, "closing", 1)
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 def test_children_share_their_border(engine: str) -> None:
     # x0 >= 0 and x0 <= 0 are both unsafe: the border of any split is not covered by either row.
     poly = b.polytope(BOUNDS, [[b.atom({0: -1}), b.atom({0: 1})]])
@@ -69,7 +69,7 @@ def test_a_phase_is_closed_only_strictly_beyond_the_threshold(upper: bool) -> No
     refused("exact", IDENTITY, poly, tree, "closing", 1 if upper else 2)
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 def test_midpoints_are_rounded_down(engine: str) -> None:
     # [a, a + 3] is split at a + 1: the first child is one step wide, the second two.
     start = b.split_at(0, -HALF + 3) + b.split(0)
@@ -77,7 +77,7 @@ def test_midpoints_are_rounded_down(engine: str) -> None:
     assert b.judge(engine, NET, ONE_ROW, start + HOLDS + b.split(0) + HOLDS * 3).nodes == 7
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 def test_rows_are_used_when_any_closing_uses_them(engine: str) -> None:
     assert b.judge(engine, NET, MORE, b.leaf(b"\1", EMPTY_1)).used_rows
     split = (
@@ -88,7 +88,7 @@ def test_rows_are_used_when_any_closing_uses_them(engine: str) -> None:
     assert b.judge(engine, NET, MORE, split).used_rows
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 @pytest.mark.parametrize(("window", "batch"), [(4096, 256), (4096, 1), (2, 1), (1, 1), (3, 2)])
 def test_bounds_are_inherited_in_any_window(
     engine: str, window: int, batch: int, monkeypatch: pytest.MonkeyPatch
@@ -105,7 +105,7 @@ def test_bounds_are_inherited_in_any_window(
     refused(engine, NET, PHASES_POLY, phase + b.split(1) + HOLDS * 2, "closing", 5)
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 def test_a_child_does_not_open_or_share_what_its_sibling_closed(engine: str) -> None:
     tree = b.split(0) + b.close(1, b"\0") + b.close(0, b"\1") + b.leaf() + b.leaf(b"\1", b"\0")
     assert b.judge(engine, NET, MORE, tree).leaves == 2

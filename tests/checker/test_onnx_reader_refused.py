@@ -525,6 +525,7 @@ def test_tensor_segments_are_refused() -> None:
         read_model(model(ADD, [1, 3], C, change=segment))
 
 
+@pytest.mark.clock
 def test_damaged_bytes_raise_nothing_but_rejected() -> None:
     nodes = [
         node("Gemm", "x w b", "a", transB=1),

@@ -283,7 +283,7 @@ REJECTED = [
 ]
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 @pytest.mark.parametrize(
     ("poly", "tree", "tally"), [row[1:] for row in ACCEPTED], ids=[row[0] for row in ACCEPTED]
 )
@@ -292,7 +292,7 @@ def test_accepted(engine: str, poly: b.Polytope, tree: bytes, tally: tuple[int, 
     assert (found.nodes, found.leaves, found.used_rows) == tally
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 @pytest.mark.parametrize(
     ("poly", "tree", "rule", "reason", "node"),
     [row[1:] for row in REJECTED],
@@ -378,7 +378,7 @@ STEPS = [
 ]
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 @pytest.mark.parametrize(
     ("net", "poly", "tree", "holds"), [row[1:] for row in STEPS], ids=[row[0] for row in STEPS]
 )
@@ -390,7 +390,7 @@ def test_steps(engine: str, net: b.Network, poly: b.Polytope, tree: bytes, holds
             b.judge(engine, net, poly, tree, tighten_first=False)
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 @pytest.mark.parametrize(
     ("bounds", "claim", "closing", "failing"),
     [
@@ -410,7 +410,7 @@ def test_listed_slopes_count_for_stable_neurons(
         b.judge(engine, RAMP, poly, sloped((0, failing)))
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 @pytest.mark.parametrize(("bounds", "constant"), [((1, 2), "9/4"), ((-2, -1), "1/4")])
 def test_listed_slopes_leave_upper_lines_of_stable_neurons(
     engine: str, bounds: tuple[int, int], constant: str
@@ -421,7 +421,7 @@ def test_listed_slopes_leave_upper_lines_of_stable_neurons(
         assert b.judge(engine, RAMP, poly, sloped((0, value))).leaves == 1
 
 
-@pytest.mark.parametrize("engine", b.ENGINES)
+@pytest.mark.parametrize("engine", b.ALL_ENGINES)
 @pytest.mark.parametrize(("upper", "holds"), [("63/64", True), ("62/64", False)])
 def test_default_slope_threshold(engine: str, upper: str, holds: bool) -> None:
     poly = b.polytope([(-1, upper)], [[b.atom({0: -1}, {0: 1}, constant="1/64")]])

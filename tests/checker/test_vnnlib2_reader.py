@@ -316,6 +316,7 @@ def test_float32_queries_lie_between_the_readings() -> None:
     assert min(seen.values()) > 20
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize("head", ["and", "or", "+", "-", "*"])
 def test_depth_ten_thousand(head: str) -> None:
     depth, a = 10_000, "(<= Y[0] 0)"

@@ -354,6 +354,7 @@ def test_what_is_always_true_is_not_written_into_every_conjunct(monkeypatch: pyt
         read(f"(assert (and {100 * 'false '} (or {alternatives})))")
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize("head", ["and", "or", "not", "+"])
 def test_depth_ten_thousand(head: str) -> None:
     depth = 10_000
@@ -369,6 +370,7 @@ def test_depth_ten_thousand(head: str) -> None:
     assert time.monotonic() - started < 20
 
 
+@pytest.mark.clock
 def test_damaged_bytes_raise_nothing_but_rejected() -> None:
     content = DECLARED + BOX + "(assert (or (and (<= (* 2 Y_0) 1e-3) (not (= X_0 Y_1))) (< 0 Y_1 1)))"
     data = content.encode()

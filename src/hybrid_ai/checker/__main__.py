@@ -1,4 +1,7 @@
-"""`python -m hybrid_ai.checker MODEL PROPERTY EVIDENCE [--engine fast|exact] [--json]`, or `--serve`."""
+"""`python -m hybrid_ai.checker MODEL PROPERTY EVIDENCE [--engine fast|exact] [--json]`, or `--serve`.
+
+With `--serve --compiled` numba compiles the loop of engine "fast"; until it has, numpy does what that does.
+"""
 
 import argparse
 import json
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_ai.checker.check import check
+from hybrid_ai.checker.compiled_loop import Loader
 from hybrid_ai.checker.rejected import Malformed, Rejected, Unsupported
 
 EXIT_CODES = {
@@ -32,7 +36,7 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def judge(request: dict[str, Any]) -> dict[str, Any]:
+def judge(request: dict[str, Any], loader: Loader) -> dict[str, Any]:
     """Answer one request {"model", "property", "evidence": paths, "engine": "fast" or "exact"}.
 
     Returns:
@@ -46,7 +50,7 @@ def judge(request: dict[str, Any]) -> dict[str, Any]:
     except (OSError, KeyError, TypeError, ValueError) as error:
         return _no("malformed", "request", "request", f"{type(error).__name__}: {error}")
     try:
-        return asdict(check(model, claim, evidence, engine=engine))
+        return asdict(check(model, claim, evidence, engine=engine, compiled=loader.loop))
     except Malformed as error:
         return _no("malformed", error.rule, error.where, error.reason)
     except Unsupported as error:
@@ -61,15 +65,15 @@ def _no(status: str, rule: str, where: str, reason: str) -> dict[str, Any]:
     return {"status": status, "rule": rule, "where": where, "reason": reason}
 
 
-def serve() -> int:
-    """Answer JSON lines from stdin on stdout, one each, keeping nothing between them."""
+def serve(loader: Loader) -> int:
+    """Answer JSON lines from stdin on stdout, one each, keeping nothing of a request."""
     for line in sys.stdin:
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):
             request = None
         valid = isinstance(request, dict)
-        answer = judge(request) if valid else _no("malformed", "request", "request", "no JSON object")
+        answer = judge(request, loader) if valid else _no("malformed", "request", "request", "no JSON object")
         print(json.dumps(answer), flush=True)
     return 0
 
@@ -83,15 +87,21 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--engine", choices=ENGINES, default="fast")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--serve", action="store_true", help="answer JSON lines on stdin")
+    parser.add_argument("--compiled", action="store_true", help="with --serve: have numba compile a loop")
     options = parser.parse_args(arguments)
     if len(options.files) != (0 if options.serve else 3):
         parser.error("MODEL PROPERTY EVIDENCE are needed, or --serve alone")
     # Products are small: threads of the linear algebra library would only wait for each other.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    loader = Loader()
     if options.serve:
-        return serve()
+        if options.compiled:
+            loader.start()
+        return serve(loader)
     model, claim, evidence = options.files
-    answer = judge({"model": model, "property": claim, "evidence": evidence, "engine": options.engine})
+    answer = judge(
+        {"model": model, "property": claim, "evidence": evidence, "engine": options.engine}, loader
+    )
     print(json.dumps(answer) if options.json else _line(answer))
     return EXIT_CODES[answer["status"]]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from time import perf_counter
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from hybrid_ai.checker.counterexample import judge_counterexample, read_pair
 from hybrid_ai.checker.decode import read_header, read_tree
@@ -16,6 +16,9 @@ from hybrid_ai.checker.rejected import Rejected
 from hybrid_ai.checker.rules import Engine, check_tree
 from hybrid_ai.checker.stages import Network
 from hybrid_ai.checker.vnnlib_reader import Property
+
+if TYPE_CHECKING:
+    from hybrid_ai.checker.fast_lines import Substitute
 
 EngineName = Literal["fast", "exact"]
 
@@ -46,7 +49,14 @@ class Accepted:
     seconds: float
 
 
-def check(model: bytes, property: bytes, evidence: bytes, *, engine: EngineName = "fast") -> Accepted:
+def check(
+    model: bytes,
+    property: bytes,
+    evidence: bytes,
+    *,
+    engine: EngineName = "fast",
+    compiled: "Substitute | None" = None,
+) -> Accepted:
     """Judge evidence against the raw bytes of a model and a property.
 
     Args:
@@ -54,6 +64,8 @@ def check(model: bytes, property: bytes, evidence: bytes, *, engine: EngineName 
         property: VNN-LIB file.
         evidence: certificate, or counterexample (JSON object).
         engine: arithmetic in which a certificate is replayed.
+        compiled: inner loop of engine "fast" (`fast_compiled.load`), None for the one in numpy; they differ
+            in rounding alone, and the error bound covers both.
 
     Raises:
         Rejected: the evidence is defective or does not show what it claims.
@@ -79,7 +91,7 @@ def check(model: bytes, property: bytes, evidence: bytes, *, engine: EngineName 
     ]
     if header.trees != len(polytopes):
         raise Rejected("trees", "header", f"{header.trees} trees for {len(polytopes)} input polytopes")
-    prepare = _engines(network, engine, header.arithmetic)
+    prepare = _engines(network, engine, header.arithmetic, compiled)
     neurons = sum(len(stage.bias) for stage in network.stages if stage.relu)
     tallies = []
     for number, polytope in enumerate(polytopes):
@@ -114,7 +126,9 @@ def _require_arithmetic(network: Network, claim: Property, arithmetic: str) -> N
         )
 
 
-def _engines(network: Network, engine: EngineName, arithmetic: str) -> Callable[[Grid], Engine]:
+def _engines(
+    network: Network, engine: EngineName, arithmetic: str, compiled: "Substitute | None"
+) -> Callable[[Grid], Engine]:
     """What makes an engine for the grid of each polytope; numpy is loaded for "fast" only."""
     if engine == "exact":
         exact = ExactNetwork(network, arithmetic)
@@ -123,4 +137,4 @@ def _engines(network: Network, engine: EngineName, arithmetic: str) -> Callable[
     from hybrid_ai.checker.fast_network import FastNetwork
 
     fast = FastNetwork(network, arithmetic)
-    return lambda grid: FastEngine(fast, grid)
+    return lambda grid: FastEngine(fast, grid, compiled)

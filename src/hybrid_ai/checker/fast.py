@@ -17,6 +17,7 @@ from hybrid_ai.checker.fast_lines import (
     Indices,
     Magnitudes,
     Relaxed,
+    Substitute,
     in_range,
     listed,
     outward_interval,
@@ -24,6 +25,7 @@ from hybrid_ai.checker.fast_lines import (
     relax,
     row_sums,
     sane,
+    substitute,
 )
 from hybrid_ai.checker.fast_network import LARGEST, Array, FastNetwork, FastStage, outward
 from hybrid_ai.checker.grid import Box, Grid, ilog2, power_of_two
@@ -55,6 +57,11 @@ class _Doubles:
 class FastEngine:
     """Bounds over one polytope, see `hybrid_ai.checker.rules.Engine`.
 
+    Args:
+        network: prepared for this engine.
+        grid: of the polytope.
+        compiled: `fast_compiled.substitute`, None for `fast_lines.substitute`.
+
     Raises:
         Rejected: rule "range" when input bounds or their grid are outside what section 8 covers.
 
@@ -62,8 +69,8 @@ class FastEngine:
     (docs/theory/rounding-of-the-fast-engine.md).
     """
 
-    def __init__(self, network: FastNetwork, grid: Grid) -> None:
-        self.network, self.gamma = network, network.gamma
+    def __init__(self, network: FastNetwork, grid: Grid, compiled: Substitute | None = None) -> None:
+        self.network, self.gamma, self.substitute = network, network.gamma, compiled or substitute
         self.lowest = np.array([outward(value, False) for value in grid.lower])
         self.highest = np.array([outward(value, True) for value in grid.upper])
         exponents = [0 if e is None else e for e in grid.exponents]
@@ -198,12 +205,8 @@ class FastEngine:
             if own is not None and held.lines is None:
                 charge = charge + row_sums(np.abs(own), held.error[node])
             elif own is not None and held.lines is not None:
-                positive, negative, lines = np.maximum(own, 0.0), np.minimum(own, 0.0), held.lines
-                down = row_sums(negative, lines.upper_charge[node]) - row_sums(positive, lines.charge[node])
+                factors, down = self.substitute(own, held.lines, node)
                 total, size = total + down, size - down
-                positive *= lines.slope[node]
-                negative *= lines.upper_slope[node]
-                factors = np.add(positive, negative, out=positive)
             if extra is not None:
                 factors = factors + extra
                 charge = charge + row_sums(np.abs(extra), held.error[node])

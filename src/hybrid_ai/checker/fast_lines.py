@@ -1,6 +1,6 @@
 """Bounds and lines of one stage in doubles, each with its error: lemmas 1 and 2 of section 8."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import nan
 
@@ -35,6 +35,22 @@ class Relaxed:
 
     error: Array
     lines: Lines | None
+
+
+Substitute = Callable[[Array, Lines, Indices], tuple[Array, Array]]
+
+
+def substitute(coefficients: Array, lines: Lines, node: Indices) -> tuple[Array, Array]:
+    """Put lines in the place of neurons: coefficients of pre-activations, the part with t and q.
+
+    Args:
+        coefficients: of neurons, (forms, neurons); consumed.
+        lines: of the nodes, (nodes, neurons).
+        node: node of each form, (forms,).
+    """
+    positive, negative = np.maximum(coefficients, 0.0), np.minimum(coefficients, 0.0)
+    part = row_sums(negative, lines.upper_charge[node]) - row_sums(positive, lines.charge[node])
+    return positive * lines.slope[node] + negative * lines.upper_slope[node], part
 
 
 class Magnitudes:

@@ -93,10 +93,8 @@ def _doubles(values: Sequence[Fraction], where: str) -> Array:
     except OverflowError:
         nearest = np.array([inf])
     # What rounds into half of the range lies in the range. Only zero may become zero.
-    sizes = np.abs(nearest)
-    zeros = sum(1 for value in values if not value)
-    within = np.count_nonzero((sizes >= 2 * SMALLEST) & (sizes <= LARGEST / 2))
-    if zeros + within != len(values):
+    within = np.count_nonzero((np.abs(nearest) >= 2 * SMALLEST) & (np.abs(nearest) <= LARGEST / 2))
+    if values.count(Fraction(0)) + within != len(values):
         raise Rejected("range", where, "a weight or bias is outside [2^-200, 2^100]; use the exact engine")
     return nearest
 
@@ -136,10 +134,8 @@ def _matrices(blocks: tuple[Block, ...], rows: int) -> list[tuple[int, Array]]:
     for block in blocks:
         matrix = np.zeros((rows, block.width))
         for row, entries in enumerate(block.rows):
-            columns = [column for column, _ in entries]
-            matrix[row, columns] = _doubles(
-                [value for _, value in entries], f"weight of group {block.source}"
-            )
+            columns, values = [column for column, _ in entries], [value for _, value in entries]
+            matrix[row, columns] = _doubles(values, f"weight of group {block.source}")
         found.append((block.source, matrix))
     return found
 

@@ -100,8 +100,12 @@ def _start(arguments: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
     # A session of its own: Ctrl-C goes to us alone, and we end the child.
     pipe = subprocess.PIPE
     command = [*COMMAND, *arguments]
+    # Compiled code is kept beside the sources, or where the user keeps such: no variable points elsewhere.
+    environment = {
+        name: value for name, value in child_environment().items() if not name.startswith("NUMBA_")
+    }
     return subprocess.Popen(
-        command, stdin=pipe, stdout=pipe, stderr=log, env=child_environment(), start_new_session=True
+        command, stdin=pipe, stdout=pipe, stderr=log, env=environment, start_new_session=True
     )
 
 
@@ -120,9 +124,13 @@ class Checker:
     """A checker process that answers request after request; started at once, and again when it has ended.
 
     Its standard input is a pipe from us: where we are gone, it ends.
+
+    Args:
+        compiled: have numba compile a loop of engine "fast" there, and use it once that is done.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, compiled: bool = False) -> None:
+        self._options = ["--serve", "--compiled"] if compiled else ["--serve"]
         self._log = tempfile.TemporaryFile()
         self._process: subprocess.Popen[bytes] | None = None
         self._launch()
@@ -165,7 +173,7 @@ class Checker:
 
     def _launch(self) -> subprocess.Popen[bytes]:
         try:
-            self._process = _start(["--serve"], self._log)
+            self._process = _start(self._options, self._log)
         except OSError as error:
             raise CheckerFailure(f"the checker's process cannot be started: {error}") from error
         return self._process

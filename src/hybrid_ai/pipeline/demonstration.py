@@ -61,7 +61,7 @@ def run_demo(
     for name in (MODEL, PLAN, *(claim.file for claim in CLAIMS)):
         write_atomically(folder / name, (shipped / name).read_bytes())
     shown = []
-    with Checker() as checker:
+    with Checker(compiled=True) as checker:
         for claim in CLAIMS:
             suffix = ".certificate" if claim.expected == "proved" else ".counterexample.json"
             evidence = folder / (Path(claim.file).stem + suffix)

@@ -130,7 +130,7 @@ def run_suite(
     reader = cache(read_model)
     fresh: dict[Instance, Content] = {}
     rows = []
-    with open_rows(out) as file, Checker() as checker:
+    with open_rows(out) as file, Checker(compiled=True) as checker:
         for instance in instances:
             target = None if certificates is None else certificates / _evidence_name(instance)
             task = Task(replace(limits, timeout=instance.timeout), target, allow_vacuous, arithmetic)

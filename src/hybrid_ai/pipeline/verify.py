@@ -106,7 +106,7 @@ def verify(
     limits = Limits(timeout, memory, threads, seed)
     target = _target(certificate, (model, property))
     # The checker starts first: it gets ready while the search runs.
-    with Checker() as checker:
+    with Checker(compiled=True) as checker:
         task = Task(limits, target, allow_vacuous, arithmetic)
         return run(model, property, task, checker, Observer(progress, notice))
 

@@ -34,7 +34,7 @@ class Verifier:
         self._folder, self._working = folder, working
         self._limits, self._arithmetic, self._observer = limits, arithmetic, observer
         self._reader = lru_cache(MOST_MODELS)(read_model)
-        self._checker = Checker()
+        self._checker = Checker(compiled=True)
 
     def __enter__(self) -> Verifier:
         return self
