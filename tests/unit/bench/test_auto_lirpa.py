@@ -1,0 +1,121 @@
+"""The adapter of auto_LiRPA: without it a remedy is named; with it, its bounds are ours to many digits."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from fractions import Fraction
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from hybrid_ai.bench import auto_lirpa
+from hybrid_ai.bench.auto_lirpa import AutoLirpaMissing, PeerNetwork, require_auto_lirpa
+from hybrid_ai.bounds import flatten
+from hybrid_ai.bounds.backends.reference import bound_boxes
+from hybrid_ai.network import StagedNetwork, evaluate_exact, load_model
+from hybrid_ai.pipeline.errors import BadInput
+from tests.architecture.sources import ROOT
+from tests.end_to_end.command import DEMO, MODELS
+from tests.unit.search.problems import dense
+
+REQUIREMENTS = ROOT / "requirements" / "auto_lirpa.txt"
+FORMS = {
+    "dense": dense([4, 12, 12, 3], 0),
+    "deep": dense([3, 8, 8, 8, 8, 2], 1),
+    "demo": (DEMO / "braking.onnx").read_bytes(),
+    "residual": (MODELS / "residual.onnx").read_bytes(),
+}
+
+
+@pytest.fixture
+def fresh() -> Iterator[None]:
+    """Forget what was imported, before and after."""
+    auto_lirpa._libraries.cache_clear()
+    yield
+    auto_lirpa._libraries.cache_clear()
+
+
+@pytest.fixture
+def installed() -> None:
+    try:
+        require_auto_lirpa()
+    except AutoLirpaMissing as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize("module", ["torch", "auto_LiRPA"])
+def test_what_is_missing_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(BadInput, match=r"pip install --no-deps -r requirements/auto_lirpa\.txt") as refused:
+        require_auto_lirpa()
+    assert f"import of {module} halted" in str(refused.value)
+
+
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize("version", ["0.3", "0.6.9", "", "new"])
+def test_an_old_one_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "auto_LiRPA", SimpleNamespace(__version__=version))
+    with pytest.raises(AutoLirpaMissing, match=r"0\.7 is needed: .*requirements/auto_lirpa.txt"):
+        require_auto_lirpa()
+    monkeypatch.setitem(sys.modules, "auto_LiRPA", SimpleNamespace(__version__="0.10.1"))
+    auto_lirpa._libraries.cache_clear()
+    require_auto_lirpa()
+
+
+def test_the_requirements_pin_a_commit() -> None:
+    lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
+    (pinned,) = [line for line in lines if line.startswith("auto_LiRPA")]
+    source, _, commit = pinned.rpartition("@")
+    assert source == "auto_LiRPA @ git+https://github.com/Verified-Intelligence/auto_LiRPA"
+    assert len(commit) == 40 and set(commit) <= set("0123456789abcdef")
+
+
+def some_boxes(staged: StagedNetwork, side: float) -> tuple[np.ndarray, np.ndarray]:
+    lower = np.random.default_rng(0).uniform(-0.5, 0.5, (20, staged.n_inputs))
+    return lower, lower + side
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("form", FORMS)
+def test_the_rebuilt_network_computes_the_same(form: str) -> None:
+    staged = load_model(FORMS[form]).staged
+    points, _ = some_boxes(staged, 0.0)
+    found = PeerNetwork(staged, "double").bounds(points, points, "interval")
+    exact = [
+        [float(value) for value in evaluate_exact(staged, [Fraction(x) for x in point])] for point in points
+    ]
+    np.testing.assert_allclose(found.lower, exact, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("method", ["interval", "crown_interval", "crown"])
+@pytest.mark.parametrize("side", [0.02, 0.3])
+def test_our_bounds_are_no_looser_than_its_own(form: str, method: auto_lirpa.PeerMethod, side: float) -> None:
+    """Same slopes, same bounds of neurons, per row: within 1e-6 (1 + |bound|) of its double precision."""
+    assert method != "alpha"
+    staged = load_model(FORMS[form]).staged
+    lower, upper = some_boxes(staged, side)
+    theirs = PeerNetwork(staged, "double").bounds(lower, upper, method)
+    assert theirs.label == "not sound to rounding"
+    ours = bound_boxes(flatten(staged).net, lower, upper, method, True, False)
+    assert np.all(ours[0] >= theirs.lower - 1e-6 * (1.0 + np.abs(theirs.lower)))
+    assert np.all(ours[1] <= theirs.upper + 1e-6 * (1.0 + np.abs(theirs.upper)))
+    # And no tighter than what it leaves out: rounding.
+    np.testing.assert_allclose(ours[0], theirs.lower, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.usefixtures("installed")
+def test_optimised_slopes_tighten() -> None:
+    staged = load_model(FORMS["deep"]).staged
+    lower, upper = some_boxes(staged, 0.5)
+    for precision in ("single", "double"):
+        network = PeerNetwork(staged, precision, {"iteration": 5})
+        plain, better = (network.bounds(lower, upper, method) for method in ("crown", "alpha"))
+        width = (plain.upper - plain.lower).mean()
+        assert (better.upper - better.lower).mean() < 0.99 * width
