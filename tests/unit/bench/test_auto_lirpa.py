@@ -13,13 +13,16 @@ import pytest
 from hybrid_ai.bench import auto_lirpa
 from hybrid_ai.bench.auto_lirpa import AutoLirpaMissing, PeerNetwork, require_auto_lirpa
 from hybrid_ai.bounds import flatten
-from hybrid_ai.bounds.backends.reference import bound_boxes
+from hybrid_ai.bounds.backends import reference
+from hybrid_ai.bounds.boxes import bound_boxes
+from hybrid_ai.bounds.dense import pack
 from hybrid_ai.network import StagedNetwork, evaluate_exact, load_model
 from hybrid_ai.pipeline.errors import BadInput
 from tests.architecture.sources import ROOT
 from tests.end_to_end.command import DEMO, MODELS
 from tests.unit.search.problems import dense
 
+ACASXU = "acasxu/onnx/ACASXU_run2a_1_1_batch_2000.onnx"
 REQUIREMENTS = ROOT / "requirements" / "auto_lirpa.txt"
 FORMS = {
     "dense": dense([4, 12, 12, 3], 0),
@@ -103,11 +106,25 @@ def test_our_bounds_are_no_looser_than_its_own(form: str, method: auto_lirpa.Pee
     lower, upper = some_boxes(staged, side)
     theirs = PeerNetwork(staged, "double").bounds(lower, upper, method)
     assert theirs.label == "not sound to rounding"
-    ours = bound_boxes(flatten(staged).net, lower, upper, method, True, False)
+    ours = reference.bound_boxes(flatten(staged).net, lower, upper, method, True, False)
     assert np.all(ours[0] >= theirs.lower - 1e-6 * (1.0 + np.abs(theirs.lower)))
     assert np.all(ours[1] <= theirs.upper + 1e-6 * (1.0 + np.abs(theirs.upper)))
     # And no tighter than what it leaves out: rounding.
     np.testing.assert_allclose(ours[0], theirs.lower, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("side", [0.02, 0.05, 0.3])
+@pytest.mark.parametrize("form", ["dense", "deep", "demo", "acasxu"])
+def test_the_dense_kernels_are_no_looser(form: str, side: float, request: pytest.FixtureRequest) -> None:
+    """What the benchmark compares: full CROWN in double precision, per row."""
+    source = request.getfixturevalue("data") / ACASXU if form == "acasxu" else FORMS[form]
+    staged = load_model(source).staged
+    lower, upper = some_boxes(staged, side)
+    theirs = PeerNetwork(staged, "double").bounds(lower, upper, "crown")
+    ours = bound_boxes(pack(staged, "double"), lower, upper, "crown", slopes="area", intersect=False)
+    assert np.all(ours.lower >= theirs.lower - 1e-6 * (1.0 + np.abs(theirs.lower)))
+    assert np.all(ours.upper <= theirs.upper + 1e-6 * (1.0 + np.abs(theirs.upper)))
 
 
 @pytest.mark.usefixtures("installed")
