@@ -15,7 +15,7 @@ from hybrid_ai.certificate import Header, encode_certificate
 from hybrid_ai.checker.rejected import Rejected
 from hybrid_ai.network import evaluate_exact, load_model
 from hybrid_ai.search import Claimed, Refuted, Unknown
-from hybrid_ai.search.hints import BadHints, GridSlopes, Hints, NoHints, RootQuestion, on_grid
+from hybrid_ai.search.hints import BadHints, GridSlopes, Hints, HintSource, NoHints, RootQuestion, on_grid
 from hybrid_ai.search.problem import make_problem
 from hybrid_ai.search.root import prove_root
 from hybrid_ai.search.tree import encode_tree, root_tree
@@ -64,6 +64,11 @@ def constant(value: float) -> Callable[[RootQuestion], Hints]:
 
 def proof_of(problem: Asked, value: float | None, arithmetic: Arithmetic = "real") -> bytes | None:
     """The certificate that closes the root by slopes of one value, or by the rule's, or None."""
+    return proof_by(problem, None if value is None else constant(value), arithmetic)
+
+
+def proof_by(problem: Asked, source: HintSource | None, arithmetic: Arithmetic) -> bytes | None:
+    """The certificate that closes the root by the slopes of a source, or by the rule's, or None."""
     found = load_model(problem.model)
     flat = flatten(found.staged, arithmetic)
     (polytope,) = normal_form(read_vnnlib(problem.text)).polytopes
@@ -71,12 +76,12 @@ def proof_of(problem: Asked, value: float | None, arithmetic: Arithmetic = "real
     laid_out = make_problem(flat, read)
 
     def propose(rows: np.ndarray, offsets: np.ndarray) -> GridSlopes:
-        assert value is not None
+        assert source is not None
         ends = laid_out.grid.lower, laid_out.grid.upper
         question = RootQuestion(found.staged, *ends, rows, offsets, 1.0)
-        return on_grid(constant(value)(question), question)
+        return on_grid(source(question), question)
 
-    proof = prove_root(laid_out, flat, None if value is None else propose)
+    proof = prove_root(laid_out, flat, None if source is None else propose)
     if proof is None:
         return None
     header = Header(bytes.fromhex(found.sha256), bytes.fromhex(problem.digest), arithmetic)
@@ -130,6 +135,42 @@ def test_the_search_asks_for_hints_where_the_root_is_open() -> None:
     assert (outcome.effort.leaves, outcome.effort.decided) == (1, 1.0)
     assert 0.0 < outcome.margin < 1.0
     assert accepted_by(APART, outcome.certificate) == ["valid", "valid"]
+
+
+def at_random(seed: int) -> HintSource:
+    """Slopes near 1/2, the same for every question of a size."""
+
+    def source(question: RootQuestion) -> Hints:
+        rng, n = np.random.default_rng(seed), question.staged.neuron_count
+        return Hints(rng.uniform(0.3, 0.7, (n, 2, n)), rng.uniform(0.3, 0.7, (question.offsets.size, n)))
+
+    return source
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 4])
+@pytest.mark.parametrize("arithmetic", ["real", "both"])
+def test_the_checker_follows_to_the_edge_of_what_slopes_show(seed: int, arithmetic: Arithmetic) -> None:
+    """The greatest limit that is shown is accepted too: nothing is bounded here that it does not bound."""
+    data, source = dense([3, 10, 10, 10, 1], seed), at_random(seed)
+
+    def asked_at(limit: float) -> Asked:
+        return Asked(data, vnnlib(3, 1, f"(<= Y_0 {limit:.12f})", bounds=[("-0.4", "0.4")] * 3))
+
+    shown, not_shown = -100.0, 100.0
+    for _ in range(45):
+        middle = 0.5 * (shown + not_shown)
+        if proof_by(asked_at(middle), source, arithmetic) is None:
+            not_shown = middle
+        else:
+            shown = middle
+    # What float32 changes, 1e-5 here, the engine `fast` rounds up by 2^-20 of it.
+    edge = asked_at(shown if arithmetic == "real" else shown - 1e-9)
+    assert proof_by(edge, None, arithmetic) is None
+    certificate = proof_by(edge, source, arithmetic)
+    assert certificate is not None
+    names = steps_of(edge, certificate)
+    assert names is not None and names.count("Tighten") > 4
+    assert accepted_by(edge, certificate) == ["valid", "valid"]
 
 
 @pytest.mark.parametrize("seed", range(6))
