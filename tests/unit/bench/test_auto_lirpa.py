@@ -10,14 +10,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hybrid_ai.bench import auto_lirpa
+from hybrid_ai.bench import auto_lirpa, slope_hints
 from hybrid_ai.bench.auto_lirpa import AutoLirpaMissing, PeerNetwork, require_auto_lirpa
+from hybrid_ai.bench.slope_hints import propose_slopes
 from hybrid_ai.bounds import flatten
 from hybrid_ai.bounds.backends import reference
 from hybrid_ai.bounds.boxes import bound_boxes
 from hybrid_ai.bounds.dense import pack
 from hybrid_ai.network import StagedNetwork, evaluate_exact, load_model
 from hybrid_ai.pipeline.errors import BadInput
+from hybrid_ai.search.hints import NoHints, RootQuestion, on_grid
 from tests.architecture.sources import ROOT
 from tests.end_to_end.command import DEMO, MODELS
 from tests.unit.search.problems import dense
@@ -136,3 +138,75 @@ def test_optimised_slopes_tighten() -> None:
         plain, better = (network.bounds(lower, upper, method) for method in ("crown", "alpha"))
         width = (plain.upper - plain.lower).mean()
         assert (better.upper - better.lower).mean() < 0.99 * width
+
+
+def asked(data: bytes, side: float) -> RootQuestion:
+    staged = load_model(data).staged
+    lower, upper = some_boxes(staged, side)
+    rows = np.zeros((2, sum(staged.group_sizes)))
+    rows[:, -1], rows[1, 0] = 1.0, -0.5  # an output, and with an input beside it
+    return RootQuestion(staged, lower[0], upper[0], rows, np.array([0.0, 0.25]), 20.0)
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("form", FORMS)
+def test_slopes_are_proposed_for_rows_and_neurons(form: str) -> None:
+    question = asked(FORMS[form], 0.5)
+    count = question.staged.neuron_count
+    hints = propose_slopes(question)
+    assert hints.neurons.shape == (count, 2, count) and hints.rows.shape == (2, count)
+    slopes = on_grid(hints, question)
+    assert len(np.unique(slopes.rows)) > 2  # not 0 and 1 alone: they were optimised
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("seed", range(5))
+def test_each_slope_belongs_to_its_neuron(seed: int) -> None:
+    """A neuron's bounds by its slopes are those that auto_LiRPA has found with them."""
+    question = asked(dense([3, 10, 10, 10, 1], seed), 0.6)
+    flat = flatten(question.staged)
+    network = PeerNetwork(slope_hints._with_rows(question), "double", slope_hints.OPTIONS)
+    boxes = network.boxes(question.lower[None], question.upper[None])
+    network.run(boxes, "alpha", upper=False)
+    # The bound of the slopes that it has kept: what it returns may stem from the best of many passes.
+    with network._set_up():
+        lower, _ = network.bounded.compute_bounds(
+            x=(boxes,), method="backward", reuse_alpha=True, bound_upper=False
+        )
+    hints = slope_hints._read(network.bounded, question)
+    held = np.stack([np.full(flat.total, end) for end in (-np.inf, np.inf)])
+    places = np.flatnonzero(flat.neuron >= 0)
+
+    def bounded(slopes: np.ndarray, named: np.ndarray) -> list[reference.Group]:
+        values = np.full(flat.total, np.nan)
+        values[places] = slopes
+        values[(held[0] >= 0.0) | (held[1] <= 0.0)] = np.nan  # a stable neuron has no choice
+        found = reference.tighten(flat.net, question.lower, question.upper, held, values, named)
+        assert found is not None
+        return found[0]
+
+    for place, by_side in zip(places, hints.neurons, strict=True):
+        for slopes in by_side:
+            groups = bounded(slopes, np.arange(flat.total) == place)
+            held = np.stack([np.concatenate([group[end] for group in groups]) for end in (0, 1)])
+    theirs = lower[0].detach().numpy()
+    for k, slopes in enumerate(hints.rows):
+        groups = bounded(slopes, np.zeros(flat.total, np.bool_))
+        row, offset = question.rows[[k]], question.offsets[[k]]
+        ours = float(reference.bound_rows(flat.net, groups, row, offset).value[0])
+        assert ours >= theirs[k] - 1e-6 * (1.0 + abs(theirs[k]))
+
+
+def test_large_networks_get_no_hints() -> None:
+    with pytest.raises(NoHints, match="more than 2048 neurons"):
+        propose_slopes(asked(dense([2, 2049, 1], 0), 0.1))
+
+
+@pytest.mark.usefixtures("installed")
+def test_what_auto_lirpa_fails_by_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise KeyError("/23")
+
+    monkeypatch.setattr(PeerNetwork, "run", fail)
+    with pytest.raises(NoHints, match="auto_LiRPA: KeyError: '/23'"):
+        propose_slopes(asked(FORMS["dense"], 0.5))
