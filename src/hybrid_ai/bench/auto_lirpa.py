@@ -200,7 +200,8 @@ def _module(torch: Any, staged: StagedNetwork, dtype: Any) -> Any:
 
 def _linear(torch: Any, weights: Floats, bias: Floats | None, dtype: Any) -> Any:
     rows, columns = weights.shape
-    part = torch.nn.Linear(columns, rows, bias=bias is not None, dtype=dtype)
+    # Not initialised: nothing is drawn from the caller's random numbers.
+    part = torch.nn.utils.skip_init(torch.nn.Linear, columns, rows, bias=bias is not None, dtype=dtype)
     part.weight = torch.nn.Parameter(torch.tensor(weights, dtype=dtype), requires_grad=False)
     if bias is not None:
         part.bias = torch.nn.Parameter(torch.tensor(bias, dtype=dtype), requires_grad=False)

@@ -22,6 +22,7 @@ from hybrid_ai.pipeline.errors import BadInput
 from hybrid_ai.search.hints import NoHints, RootQuestion, on_grid
 from tests.architecture.sources import ROOT
 from tests.end_to_end.command import DEMO, MODELS
+from tests.unit.network.builder import model, node
 from tests.unit.search.problems import dense
 
 ACASXU = "acasxu/onnx/ACASXU_run2a_1_1_batch_2000.onnx"
@@ -30,6 +31,12 @@ FORMS = {
     "dense": dense([4, 12, 12, 3], 0),
     "deep": dense([3, 8, 8, 8, 8, 2], 1),
     "demo": (DEMO / "braking.onnx").read_bytes(),
+    "constant": model(
+        [node("MatMul", "x w", "z"), node("Relu", "z", "h"), node("MatMul", "h v", "y")],
+        {"w": np.eye(3, 4), "v": np.zeros((4, 2))},
+        x=(1, 3),
+        y=(1, 2),
+    ),
     "residual": (MODELS / "residual.onnx").read_bytes(),
 }
 
@@ -149,7 +156,7 @@ def asked(data: bytes, side: float) -> RootQuestion:
 
 
 @pytest.mark.usefixtures("installed")
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "constant"])
 def test_slopes_are_proposed_for_rows_and_neurons(form: str) -> None:
     question = asked(FORMS[form], 0.5)
     count = question.staged.neuron_count
