@@ -47,6 +47,7 @@ NAMES = (
     "mutation",
     "fuzz",
     "unsound",
+    "hints",
     "timelimits",
     "trace",
     "dossier",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
 import pytest
 
+from hybrid_ai.bench import auto_lirpa
 from hybrid_ai.bench.throughput import products
 from hybrid_ai.network import load_model
 from tests.architecture.sources import PACKAGE, python_files, shown
@@ -41,13 +44,56 @@ def test_throughput_is_measured(command: Command) -> None:
 
 
 def test_the_table_names_machine_warm_up_and_what_is_left_out(command: Command) -> None:
-    lines = command(
-        "bench", "throughput", MODEL, "--seconds", "0.1", "--batch", "1", "900000"
-    ).out.splitlines()
+    options = ("--seconds", "0.1", "--batch", "1", "900000")
+    whole = command("bench", "throughput", MODEL, *options).out.splitlines()
+    lines = whole[: next(k for k, line in enumerate(whole) if line.startswith("auto_LiRPA"))]
     assert "one core" in lines[0] and "load" in lines[0]
     assert lines[1].startswith("peak ") and "not counted below" in lines[2]
     assert len(lines) == 4 + 24
     assert sum("left out: more --seconds needed" in line for line in lines) == 12
+
+
+@pytest.fixture
+def fresh() -> Iterator[None]:
+    """Forget what was imported, before and after."""
+    auto_lirpa._libraries.cache_clear()
+    yield
+    auto_lirpa._libraries.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh")
+def test_without_auto_lirpa_the_remedy_is_named(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "auto_LiRPA", None)
+    remedy = "pip install --no-deps -r requirements/auto_lirpa.txt"
+    ended = command("bench", "throughput", MODEL, *SHORT)
+    last = ended.out.splitlines()[-1]
+    assert ended.code == 0
+    assert last.startswith("auto_LiRPA skipped: ") and remedy in last
+    found = json.loads(command("bench", "throughput", MODEL, *SHORT, "--json").out)["auto_lirpa"]
+    assert list(found) == ["skipped"] and remedy in found["skipped"]
+
+
+def test_auto_lirpa_takes_turns_with_us(command: Command) -> None:
+    try:
+        auto_lirpa.require_auto_lirpa()
+    except auto_lirpa.AutoLirpaMissing as error:
+        pytest.skip(str(error))
+    ended = command("bench", "throughput", MODEL, *SHORT)
+    assert ended.code == 0 and "not sound to rounding" in ended.out
+    found = json.loads(command("bench", "throughput", MODEL, *SHORT, "--json").out)["auto_lirpa"]
+    assert found["label"] == "not sound to rounding" and found["version"] >= "0.7"
+    methods, precisions = ("interval", "crown_interval", "crown"), ("single", "double")
+    named = [(one["method"], one["precision"]) for one in found["compared"]]
+    assert named == list(product(methods, precisions))
+    measured = [one for one in found["turns"] if one["repeats"]]
+    assert all(one["repeats"] >= 3 and one["ours"] > 0.0 and one["theirs"] > 0.0 for one in measured)
+    for one in found["compared"]:
+        kind = (one["method"], one["precision"])
+        of_it = [turn for turn in measured if (turn["method"], turn["precision"]) == kind]
+        assert one["theirs"] == max(turn["theirs"] for turn in of_it)
+        assert one["ratio"] == pytest.approx(one["ours"] / one["theirs"])
+        if one["precision"] == "double":
+            assert one["rows_looser"] == 0 and one["looser"] < 1e-6
 
 
 @pytest.mark.parametrize(

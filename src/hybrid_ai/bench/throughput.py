@@ -82,12 +82,12 @@ def measure(model: ModelSource, plan: Plan) -> dict[str, Any]:
         BadInput: the model is missing or no valid model, or the plan is meaningless.
         UnsupportedInput: it is not a chain of fully connected stages, or the processor lacks an instruction.
     """
-    _require_plan(plan)
+    require_plan(plan)
     loaded = read_model(model)
     staged = loaded.staged
     try:
         bounders = _bounders(staged)
-        warm_up = _warm_up(bounders, *_boxes(staged, plan, 1))
+        warm_up = _warm_up(bounders, *random_boxes(staged, plan, 1))
         peaks = {precision: measure_peak(precision) for precision in get_args(Precision)}
         rows = list(_rows(staged, bounders, plan, peaks))
     except (NotDense, NoFusedMultiplyAdd) as error:
@@ -109,7 +109,8 @@ def measure(model: ModelSource, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _require_plan(plan: Plan) -> None:
+def require_plan(plan: Plan) -> None:
+    """Raise BadInput where a plan is meaningless."""
     if not plan.batches or min(plan.batches) < 1:
         raise BadInput("--batch: every size must be at least 1")
     if not plan.seconds > 0.0:
@@ -129,7 +130,7 @@ def _bounders(staged: StagedNetwork) -> dict[tuple[Precision, bool], Bounder]:
     return found
 
 
-def _boxes(staged: StagedNetwork, plan: Plan, count: int) -> tuple[Floats, Floats]:
+def random_boxes(staged: StagedNetwork, plan: Plan, count: int) -> tuple[Floats, Floats]:
     """Random boxes inside the range of the inputs, (count, n_inputs) each."""
     span = plan.high - plan.low
     free = (1.0 - plan.side) * span
@@ -157,7 +158,7 @@ def _rows(
     """Every measurement, batches from small to large."""
     cases = list(product(METHODS, bounders))
     share = plan.seconds / (len(cases) * len(plan.batches))
-    sample = _boxes(staged, plan, SAMPLE)
+    sample = random_boxes(staged, plan, SAMPLE)
     for method, (precision, sound) in cases:
         bounder = bounders[precision, sound]
         width, unknown = _tightness(bounder(*sample, method))
@@ -165,7 +166,7 @@ def _rows(
         for batch in sorted(plan.batches):
             turns: list[tuple[float, float]] = []
             if rate is None or batch / rate * FEWEST_REPEATS <= max(share, SHORTEST * FEWEST_REPEATS) * 2.0:
-                turns = _timed(partial(bounder, *_boxes(staged, plan, batch), method), share)
+                turns = _timed(partial(bounder, *random_boxes(staged, plan, batch), method), share)
                 rate = batch / median(cpu for cpu, _ in turns)
             wall = batch / median(seconds for _, seconds in turns) if turns else None
             fraction = rate * flops / peaks[precision] if turns and rate is not None else None

@@ -46,14 +46,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
+    from hybrid_ai.bench.beside import measure_beside
     from hybrid_ai.bench.plot import draw_throughput, require_plotting
-    from hybrid_ai.bench.throughput import Plan, measure
+    from hybrid_ai.bench.throughput import Plan
 
     if options.plot:
         require_plotting(Path(options.plot))
     low, high = options.range
     plan = Plan(tuple(options.batch), options.seconds, low, high, options.side, options.seed)
-    result = measure(options.model, plan)
+    result = measure_beside(options.model, plan)
     if options.plot:
         draw_throughput(result, Path(options.plot))
     emit(json.dumps(result, allow_nan=False) if options.json else "\n".join(_lines(result)))
@@ -71,7 +72,25 @@ def _lines(result: dict[str, Any]) -> list[str]:
         f"{'method':<15} {'precision':<9} {'errors':<7} {'batch':>6} "
         f"{'boxes/CPU s':>12} {'boxes/s':>12} {'of peak':>8} {'mean width':>11}",
     ]
-    return head + [_line(row) for row in result["rows"]]
+    return head + [_line(row) for row in result["rows"]] + _beside(result["auto_lirpa"])
+
+
+def _beside(found: dict[str, Any]) -> list[str]:
+    """auto_LiRPA's part of the table, or how to install it."""
+    if "skipped" in found:
+        return [f"auto_LiRPA skipped: {found['skipped']}"]
+    head = [
+        f"auto_LiRPA {found['version']} with torch {found['torch']}, {found['label']}: boxes per CPU second,",
+        "in turns, each at its best batch; error terms are ours alone;",
+        found["options"],
+        f"{'method':<15} {'precision':<9} {'ours':>9} {'batch':>6} {'auto_LiRPA':>11} {'batch':>6} "
+        f"{'ratio':>6} {'looser by at most':>18}",
+    ]
+    return head + [
+        f"{one['method']:<15} {one['precision']:<9} {one['ours']:>9.0f} {one['ours_batch']:>6} "
+        f"{one['theirs']:>11.0f} {one['theirs_batch']:>6} {one['ratio']:>6.1f} {one['looser']:>18.1e}"
+        for one in found["compared"]
+    ]
 
 
 def _line(row: dict[str, Any]) -> str:

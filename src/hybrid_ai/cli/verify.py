@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hybrid_ai.pipeline.limits import Limits
     from hybrid_ai.pipeline.result import Result
     from hybrid_ai.pipeline.verify import Observer
+    from hybrid_ai.search.hints import HintSource
 
 DESCRIPTION = """Verify that no input satisfies the unsafe condition of a property, and have the
 certificate checked by the independent checker. Exit status: 0 proved, 10 refuted, 20 unknown, 2 bad input,
@@ -46,6 +47,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     option("--allow-vacuous", action="store_true", help="prove properties of an empty input set")
     backend = "what bounds boxes (default auto; cuda has no engine yet)"
     option("--backend", choices=["auto", "cpu", "cuda"], default="auto", help=backend)
+    hints = (
+        "slopes for the start of the search, never trusted, from a program that is installed beside this one"
+    )
+    option("--hints", choices=["auto_lirpa"], help=hints)
     suite = parser.add_argument_group("suites").add_argument
     suite("--suite", type=Path, metavar="INSTANCES.csv", help="verify its rows: onnx, vnnlib, timeout_s")
     suite("--json-lines", type=Path, metavar="OUT", help="receives a line for each row; resumes")
@@ -87,7 +92,7 @@ def _single(options: argparse.Namespace, observer: Observer) -> Result:
     from hybrid_ai.pipeline.files import require_writable
     from hybrid_ai.pipeline.verify import verify
 
-    limits = _limits(options)
+    limits, hints = _limits(options), _hints(options)
 
     def verified() -> Result:
         return verify(
@@ -101,6 +106,7 @@ def _single(options: argparse.Namespace, observer: Observer) -> Result:
             seed=limits.seed,
             certificate=options.certificate,
             allow_vacuous=options.allow_vacuous or options.results_file is not None,
+            hints=hints,
             progress=observer.progress,
             notice=observer.notice,
         )
@@ -122,6 +128,14 @@ def _limits(options: argparse.Namespace) -> Limits:
     return Limits(timeout, memory, options.threads, options.seed)
 
 
+def _hints(options: argparse.Namespace) -> HintSource | None:
+    if options.hints is None:
+        return None
+    from hybrid_ai.bench.slope_hints import hint_source
+
+    return hint_source()
+
+
 def _suite(options: argparse.Namespace, observer: Observer) -> int:
     from hybrid_ai.pipeline.suite import Row, run_suite, summary
 
@@ -137,6 +151,7 @@ def _suite(options: argparse.Namespace, observer: Observer) -> int:
         allow_vacuous=options.allow_vacuous,
         arithmetic=options.arithmetic,
         certificates=options.certificates,
+        hints=_hints(options),
         observer=observer,
         on_row=on_row,
     )

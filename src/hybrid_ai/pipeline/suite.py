@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hybrid_ai
 from hybrid_ai.pipeline.checking import Checker
@@ -18,6 +19,9 @@ from hybrid_ai.pipeline.limits import Limits
 from hybrid_ai.pipeline.result import INTERRUPTED
 from hybrid_ai.pipeline.rows_file import Content, RowsFile, open_rows
 from hybrid_ai.pipeline.verify import Arithmetic, Observer, Task, run
+
+if TYPE_CHECKING:
+    from hybrid_ai.search.hints import HintSource
 
 COLUMNS = ("onnx", "vnnlib", "timeout_s")
 LARGEST_SUITE = 2**26
@@ -102,6 +106,7 @@ def run_suite(
     allow_vacuous: bool,
     arithmetic: Arithmetic | None,
     certificates: Path | None,
+    hints: HintSource | None = None,
     observer: Observer,
     on_row: Callable[[Row], None],
 ) -> list[Row]:
@@ -117,6 +122,7 @@ def run_suite(
         allow_vacuous: prove properties with an empty input set.
         arithmetic: what the verdicts are about, as in `verify`.
         certificates: folder that receives the evidence, or None.
+        hints: as in `verify`; rows computed with and without stand for each other.
         observer: told how each search goes.
         on_row: told of each row when it is done.
 
@@ -133,7 +139,7 @@ def run_suite(
     with open_rows(out) as file, Checker(compiled=True) as checker:
         for instance in instances:
             target = None if certificates is None else certificates / _evidence_name(instance)
-            task = Task(replace(limits, timeout=instance.timeout), target, allow_vacuous, arithmetic)
+            task = Task(replace(limits, timeout=instance.timeout), target, allow_vacuous, arithmetic, hints)
             content = fresh.get(instance) or _earlier(file, instance, suite.parent, task)
             resumed = content is not None
             if content is None:

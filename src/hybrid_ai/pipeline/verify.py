@@ -29,6 +29,7 @@ from hybrid_ai.pipeline.result import ARITHMETICS, ASSUMPTIONS, INTERRUPTED, TIM
 
 if TYPE_CHECKING:
     from hybrid_ai.search import Outcome, Progress
+    from hybrid_ai.search.hints import Hints, HintSource, RootQuestion
 
 Arithmetic = Literal["real", "float32", "both"]
 Backend = Literal["auto", "cpu"]
@@ -50,6 +51,7 @@ class Task:
     target: Path | None = None
     allow_vacuous: bool = False
     arithmetic: Arithmetic | None = None
+    hints: HintSource | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ def verify(
     certificate: str | Path | None = None,
     allow_vacuous: bool = False,
     backend: Backend = "auto",
+    hints: HintSource | None = None,
     progress: Callable[[Progress], None] | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> Result:
@@ -90,6 +93,8 @@ def verify(
             checked in time or was rejected.
         allow_vacuous: prove a property with an empty input set instead of refusing it.
         backend: what bounds boxes; "auto" is "cpu", the only one there is yet.
+        hints: proposes lower slopes for the root of the search, as
+            `hybrid_ai.bench.slope_hints.propose_slopes` does; never trusted, everything is bounded again.
         progress: called after each batch of boxes with boxes bounded and decided share of the input volume.
         notice: called with one line about what takes a while, as compiling kernels.
 
@@ -97,7 +102,8 @@ def verify(
         The result; `unknown` with a reason for what is not supported and after Ctrl-C.
 
     Raises:
-        BadInput: model, property or an option is missing or meaningless, or the output not writable.
+        BadInput: model, property or an option is missing or meaningless, or the output not writable, or
+            hints are malformed.
 
     Sound because: "proved" and "refuted" appear only when the checker's own process accepted the evidence for
     the very bytes that were hashed here.
@@ -107,7 +113,7 @@ def verify(
     target = _target(certificate, (model, property))
     # The checker starts first: it gets ready while the search runs.
     with Checker(compiled=True) as checker:
-        task = Task(limits, target, allow_vacuous, arithmetic)
+        task = Task(limits, target, allow_vacuous, arithmetic, hints)
         return run(model, property, task, checker, Observer(progress, notice))
 
 
@@ -226,6 +232,7 @@ class _Case:
     def _search(self) -> tuple[Outcome, str | None, float]:
         """The outcome, why it was cut short when the alarm did that, and the seconds it took."""
         from hybrid_ai.search import Budget, run_search
+        from hybrid_ai.search.hints import BadHints
         from hybrid_ai.search.kernel_cache import kernels_ready
 
         if self.observer.notice is not None and not kernels_ready():
@@ -234,18 +241,38 @@ class _Case:
         deadline = self._deadline - limits.reserve
         budget = Budget(deadline, limits.memory, limits.used_threads)
         began = monotonic()
-        with alarm_at(deadline + ALARM_AFTER) as alarm:
-            outcome = run_search(
-                self.inputs.model,
-                self.inputs.property,
-                self.inputs.sha256,
-                budget=budget,
-                seed=limits.seed,
-                report=self.observer.progress,
-                arithmetic=self.task.arithmetic or "real",
-                runtime=self._float32_violation,
-            )
+        try:
+            with alarm_at(deadline + ALARM_AFTER) as alarm:
+                outcome = run_search(
+                    self.inputs.model,
+                    self.inputs.property,
+                    self.inputs.sha256,
+                    budget=budget,
+                    seed=limits.seed,
+                    report=self.observer.progress,
+                    arithmetic=self.task.arithmetic or "real",
+                    runtime=self._float32_violation,
+                    hints=self._told_hints(),
+                )
+        except BadHints as error:
+            raise BadInput(str(error)) from error
         return outcome, TIMEOUT if alarm.rang else None, monotonic() - began
+
+    def _told_hints(self) -> HintSource | None:
+        """The source of hints, which says why where it has none."""
+        source, notice = self.task.hints, self.observer.notice
+        if source is None or notice is None:
+            return source
+        from hybrid_ai.search.hints import NoHints
+
+        def told(question: RootQuestion) -> Hints:
+            try:
+                return source(question)
+            except NoHints as error:
+                notice(f"no hints: {error}; searching without")
+                raise
+
+        return told
 
     def _float32_violation(self, x: tuple[Fraction, ...]) -> tuple[Fraction, ...] | None:
         from hybrid_ai.pipeline.counterexample import float32_violation

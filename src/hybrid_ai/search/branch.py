@@ -18,7 +18,8 @@ from hybrid_ai.search.compiled.records import CLOSED, EXHAUSTED, HOPELESS, OUT_O
 from hybrid_ai.search.phases import MOST_UNSTABLE, decide_by_phases, unstable_count
 from hybrid_ai.search.problem import Problem, batch_size
 from hybrid_ai.search.reopen import clear, find, leaves
-from hybrid_ai.search.tree import Tree
+from hybrid_ai.search.root import Propose, prove_root
+from hybrid_ai.search.tree import Tree, root_tree
 
 SERIAL_BELOW = 16
 SLOPE_STEPS = 6
@@ -310,6 +311,22 @@ def reopen(branch: Branch, preorder: int) -> bool:
     node = _Open(place.number, place.first, place.last, bounds, place.is_open, 0.0, place.assumptions)
     _split_axis(branch, node, axis)
     branch.leaves = leaves(branch.tree) - 2
+    return True
+
+
+def try_hints(branch: Branch, propose: Propose, deadline: float) -> bool:
+    """Close the root by proposed slopes, in place of what is known of the tree; true when it is finished.
+
+    Raises:
+        NoHints, BadHints: from ``propose``.
+    """
+    branch.bounded += 1
+    proof = prove_root(branch.problem, branch.flat, propose, deadline)
+    if proof is None:
+        return False
+    branch.tree, branch.stack, branch.stuck = root_tree(proof.steps), [], ""
+    branch.leaves, branch.decided = 1, 1.0
+    branch.margin, branch.penalty = proof.margin, proof.penalty
     return True
 
 

@@ -4,13 +4,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from time import monotonic
 
 import numpy as np
 
 from hybrid_ai.bounds import Arithmetic, TooManyRoundings, flatten
 from hybrid_ai.certificate import Header, encode_certificate
-from hybrid_ai.network import Model, evaluate_exact
+from hybrid_ai.network import Model, StagedNetwork, evaluate_exact
 from hybrid_ai.search.attack import (
     Attack,
     descent_attack,
@@ -20,7 +21,18 @@ from hybrid_ai.search.attack import (
     value_at,
 )
 from hybrid_ai.search.backend import Backend
-from hybrid_ai.search.branch import NEAR, Branch, Budget, Progress, advance, reopen, run_until, start
+from hybrid_ai.search.branch import (
+    NEAR,
+    Branch,
+    Budget,
+    Progress,
+    advance,
+    reopen,
+    run_until,
+    start,
+    try_hints,
+)
+from hybrid_ai.search.hints import GridSlopes, HintSource, NoHints, RootQuestion, on_grid
 from hybrid_ai.search.outcome import Claimed, Effort, Outcome, Refuted, Unknown
 from hybrid_ai.search.problem import OutOfRange, Problem, make_problem, round_down, round_up
 from hybrid_ai.search.signals import handlers_wait_for_kernels
@@ -28,6 +40,7 @@ from hybrid_ai.search.tree import encode_tree
 from hybrid_ai.spec import InputPolytope, Property, float32_polytope, normal_form
 
 MOST_SAMPLES_CONFIRMED = 3
+HINTS_SHARE = 0.5  # of the time left: what hints do not close is searched
 ATTACK_AT = (1_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 512_000)
 
 
@@ -70,6 +83,7 @@ def run_search(
     report: Callable[[Progress], None] | None = None,
     arithmetic: Arithmetic = "real",
     runtime: Runtime | None = None,
+    hints: HintSource | None = None,
 ) -> Outcome:
     """Search until the property is claimed, refuted or the budget is spent.
 
@@ -88,6 +102,8 @@ def run_search(
         report: called after each batch of boxes.
         arithmetic: what is to be claimed.
         runtime: finds where a float32 execution violates near a point; without it, float32 is never refuted.
+        hints: proposes lower slopes for a root that is still open after the first attacks; where they do not
+            close it, the search goes on as without.
 
     Returns:
         `Claimed`, `Refuted` or `Unknown`; Ctrl-C gives unknown: interrupted.
@@ -95,13 +111,14 @@ def run_search(
     Raises:
         UnsupportedSpec: when the property has an unbounded input or too many cases.
         ValueError: when the model's and the property's sizes differ.
+        BadHints: when what ``hints`` proposes is malformed.
     """
     if (model.n_inputs, model.n_outputs) != (prop.n_inputs, prop.n_outputs):
         raise ValueError(
             f"the property has {prop.n_inputs} inputs and {prop.n_outputs} outputs, "
             f"the model {model.n_inputs} and {model.n_outputs}"
         )
-    question = _Question(model, prop, property_sha256, runtime)
+    question = _Question(model, prop, property_sha256, runtime, hints)
     outcome = _Search(question, arithmetic, budget, seed, backend, report).run()
     if arithmetic != "both" or not isinstance(outcome, Unknown) or outcome.limited:
         return outcome
@@ -120,12 +137,27 @@ def _joined(both: Unknown, real: Outcome) -> Outcome:
     return replace(real, effort=effort, missed=both.reason)
 
 
+def _proposed(
+    source: HintSource,
+    staged: StagedNetwork,
+    problem: Problem,
+    deadline: float,
+    rows: np.ndarray,
+    offsets: np.ndarray,
+) -> GridSlopes:
+    """What a source proposes for rows over a polytope's root box, on the certificate's grid."""
+    lower, upper = problem.grid.lower.copy(), problem.grid.upper.copy()
+    question = RootQuestion(staged, lower, upper, rows, offsets, max(0.0, deadline - monotonic()))
+    return on_grid(source(question), question)
+
+
 @dataclass(frozen=True, eq=False)
 class _Question:
     model: Model
     prop: Property
     property_sha256: str
     runtime: Runtime | None
+    hints: HintSource | None
 
 
 class _Search:
@@ -188,7 +220,23 @@ class _Search:
             self._cases.append(_Case(attacked, bounded, make_attack(self._model.staged, attacked, outputs)))
             self._branches.append(start(bounded, flat, self._budget.threads))
         found = self._attack_first()
+        if found is None:
+            self._try_hints()
         return self._finish() if found is None else found
+
+    def _try_hints(self) -> None:
+        """Close the roots that are open by proposed slopes, where that is possible."""
+        source, began = self._question.hints, monotonic()
+        if source is None:
+            return
+        deadline = began + HINTS_SHARE * (self._budget.deadline - began)
+        for case, branch in zip(self._cases, self._branches, strict=True):
+            if branch.stack and monotonic() < deadline:
+                propose = partial(_proposed, source, self._model.staged, case.bounded, deadline)
+                try:
+                    try_hints(branch, propose, deadline)
+                except NoHints:
+                    return  # the source has its own way of saying so
 
     def _finish(self) -> Outcome:
         """Branch and bound on what is open, and the certificate."""

@@ -37,7 +37,7 @@ from hybrid_ai.search.problem import Problem
 class Tree:
     """Logs, splits and children of the nodes of one polytope's tree; node 0 is the root.
 
-    What was found by phases is steps already and follows what stands in the logs.
+    What was found by phases, or by hints at the root, is steps already and follows what stands in the logs.
     """
 
     logs: list[np.ndarray] = field(default_factory=list)
@@ -135,6 +135,13 @@ class _LogReader:
         return out
 
 
+def root_tree(steps: Sequence[Step]) -> Tree:
+    """The finished tree of a root alone."""
+    tree = Tree()
+    tree.steps[tree.new_node()] = list(steps)
+    return tree
+
+
 def log_steps(problem: Problem, flat: FlatNetwork, log: np.ndarray, is_open: np.ndarray) -> list[Step]:
     """The steps of one node's log, whose open disjuncts before it are given, (D,)."""
     open_disjuncts = [int(d) for d in np.flatnonzero(is_open)]
@@ -151,6 +158,8 @@ def encode_tree(problem: Problem, flat: FlatNetwork, tree: Tree) -> bytes:
             out += encode_step(step, problem.own_rows, before)
         for step in tree.steps.get(node, ()):
             out += encode_step(step, problem.own_rows, open_disjuncts)
+            if isinstance(step, Close):
+                open_disjuncts.remove(step.disjunct)
         split = tree.splits[node]
         if split is not None:
             out += encode_step(split, problem.own_rows, open_disjuncts)

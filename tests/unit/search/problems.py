@@ -15,6 +15,7 @@ from hybrid_ai.checker.check import check
 from hybrid_ai.network import load_model
 from hybrid_ai.search import Budget, Outcome, run_search
 from hybrid_ai.search.backend import Backend
+from hybrid_ai.search.hints import HintSource
 from hybrid_ai.search.run import Runtime
 from hybrid_ai.spec import normal_form, read_vnnlib
 from tests.unit.network.builder import model, node
@@ -44,12 +45,13 @@ def search(
     backend: Backend = "compiled",
     arithmetic: Arithmetic = "real",
     runtime: Runtime | None = None,
+    hints: HintSource | None = None,
 ) -> Outcome:
     """Run the search on one problem."""
     budget = Budget(monotonic() + seconds, memory, threads)
     found = load_model(asked.model), read_vnnlib(asked.text)
     more = {"seed": seed, "backend": backend, "arithmetic": arithmetic, "runtime": runtime}
-    return run_search(*found, asked.digest, budget=budget, **more)
+    return run_search(*found, asked.digest, budget=budget, hints=hints, **more)
 
 
 def accepted_by(asked: Asked, certificate: bytes) -> list[str]:

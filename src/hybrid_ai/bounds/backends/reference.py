@@ -244,7 +244,24 @@ def _bound_neurons(
     return below.value - below.lost, above.lost - above.value, influence
 
 
-def tighten(net: Net, lower: Floats, upper: Floats, held: Floats) -> tuple[list[Group], Floats] | None:
+def _with_slopes(kind: StageKind, slopes: Floats) -> StageKind:
+    """The kind with other lower slopes, whatever the bounds, where they are no NaN."""
+
+    def lines(lower: Floats, upper: Floats) -> Lines:
+        ruled = kind.lines(lower, upper)
+        return ruled._replace(low_slope=np.where(np.isnan(slopes), ruled.low_slope, slopes))
+
+    return kind._replace(lines=lines)
+
+
+def tighten(
+    net: Net,
+    lower: Floats,
+    upper: Floats,
+    held: Floats,
+    slopes: Floats | None = None,
+    named: Booleans | None = None,
+) -> tuple[list[Group], Floats] | None:
     """Bounds of every group over a box, intersected with the bounds held.
 
     Args:
@@ -252,12 +269,16 @@ def tighten(net: Net, lower: Floats, upper: Floats, held: Floats) -> tuple[list[
         lower: of the box, (n_inputs,).
         upper: of the box, (n_inputs,).
         held: pre-activation bounds to intersect with, (2, N).
+        slopes: lower slopes of relu elements, 0 to 1, NaN where the rule decides, (N,); None is the rule
+            everywhere.
+        named: elements that get backward bounds where their relaxation is not exact, (N,); None is all.
 
     Returns:
         The groups, and the mean size of the input coefficients of each loose element's own bounds
         (N, n_inputs); None when a magnitude leaves the range in which the error terms are sound.
 
-    Sound because: NaN never replaces a bound (fmax and fmin) and is out of range where it is an error term.
+    Sound because: NaN never replaces a bound (fmax and fmin) and is out of range where it is an error term;
+    any lower slope of 0 to 1 is sound (docs/theory/relu-lower-line.md).
     """
     with np.errstate(all="ignore"):
         none = np.zeros(lower.shape[0])
@@ -268,11 +289,14 @@ def tighten(net: Net, lower: Floats, upper: Floats, held: Floats) -> tuple[list[
         influence = np.zeros((net.bias.shape[0], lower.shape[0]))
         for g in range(1, net.size.shape[0]):
             here, kind = places(net, g), stage_kind(net, g)
+            if slopes is not None and net.relu[g]:
+                kind = _with_slopes(kind, slopes[here])
             interval = _interval(net, g, groups)
             if interval is None:
                 return None
             low, high = np.fmax(held[0, here], interval.lower), np.fmin(held[1, here], interval.upper)
-            chosen = np.flatnonzero(kind.loose(low, high))
+            loose = kind.loose(low, high)
+            chosen = np.flatnonzero(loose if named is None else loose & named[here])
             below, above, share = _bound_neurons(net, g, groups, chosen, interval)
             low[chosen], high[chosen] = np.fmax(low[chosen], below), np.fmin(high[chosen], above)
             influence[here][chosen] = share
