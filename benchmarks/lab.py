@@ -52,6 +52,7 @@ NAMES = (
     "dossier",
     "plan",
     "setup",
+    "nvrtc",
 )
 LAB = ROOT / "build" / "lab"
 RESULTS = ROOT / "benchmarks" / "results"

@@ -1,0 +1,81 @@
+"""The CUDA C++ kernels through NVRTC and ptxas for two devices: registers, spills, blocks that fit."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from time import process_time
+
+from benchmarks.lab_items.base import Bench, Figure, Item, LabError, Report, at_least, count, plain
+from benchmarks.lab_items.ptxas import (
+    HOPPER,
+    VECTOR_LOAD,
+    VOLTA,
+    Processor,
+    Refused,
+    ToolMissing,
+    Usage,
+    blocks_that_fit,
+    compile_ptx,
+    usages,
+)
+from hybrid_ai.bounds.backends.cuda_cpp import Request
+from hybrid_ai.bounds.backends.cuda_cpp_layout import geometry
+from hybrid_ai.bounds.dense import Precision
+
+# Width of the kernels, and groups of the network: the widest that is held, and ACAS Xu.
+CASES = ((64, 10), (52, 8))
+KERNELS: tuple[tuple[str, Precision], ...] = (
+    ("bound_boxes_single", "single"),
+    ("bound_boxes_double", "double"),
+)
+
+
+def figures_of(width: int, groups: int, processor: Processor, found: dict[str, Usage]) -> list[Figure]:
+    """Registers, spills and blocks; bars are those of single precision."""
+    figures = []
+    major, minor = processor.capability
+    for kernel, precision in KERNELS:
+        usage, shape = found[kernel], geometry(width, precision, groups)
+        name = f"sm_{major}{minor}, width {width}, {precision}"
+        blocks = blocks_that_fit(usage, shape.threads, shape.shared_bytes, processor)
+        barred = precision == "single"
+        spilled = usage.spilled + usage.stack
+        figures += [
+            plain(f"{name}: registers of a thread", usage.registers),
+            plain(f"{name}: shared memory of a block, {groups} groups", shape.shared_bytes, "bytes"),
+            count(f"{name}: spilled and on the stack", spilled, 0)
+            if barred
+            else plain(f"{name}: spilled and on the stack", spilled, "bytes"),
+            at_least(f"{name}: blocks on a multiprocessor", blocks, 2)
+            if barred
+            else plain(f"{name}: blocks on a multiprocessor", blocks),
+        ]
+    return figures
+
+
+def run(bench: Bench) -> Report:
+    figures: list[Figure] = []
+    details = {}
+    for width, groups in CASES[: 1 if bench.small else None]:
+        for processor in (VOLTA, HOPPER):
+            major, minor = processor.capability
+            began = process_time()
+            try:
+                ptx = compile_ptx(Request(width, processor.capability))
+                seconds = process_time() - began
+                found = usages(ptx, processor.capability)
+            except (ToolMissing, Refused) as error:
+                raise LabError(str(error)) from error
+            name = f"sm_{major}{minor}, width {width}"
+            figures += figures_of(width, groups, processor, found)
+            figures += [
+                plain(f"{name}: loads of 16 bytes from shared memory", len(VECTOR_LOAD.findall(ptx))),
+                plain(f"{name}: NVRTC, CPU seconds for four kernels", seconds, "s"),
+            ]
+            details[name] = {kernel: asdict(usage) for kernel, usage in sorted(found.items())}
+    return Report(
+        tuple(figures), {"usage": details, "note": "compiled and assembled; nothing ran on a device"}
+    )
+
+
+ITEM = Item("nvrtc", "the CUDA C++ kernels compiled for two devices, without one", "under a minute", run)
