@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from hybrid_ai.bounds.backends.cuda_cpp import KERNEL, Request, read_source
+from hybrid_ai.bounds.backends.cuda_cpp import Request, read_source
 
 REMEDY = (
     "pip install 'nvidia-cuda-nvrtc-cu12==12.9.*' 'nvidia-cuda-nvcc-cu12==12.9.*' 'cuda-bindings==12.9.*'"
@@ -75,11 +75,11 @@ def compile_ptx(request: Request) -> str:
         raise ToolMissing(f"NVRTC is not installed ({error}): {REMEDY}") from error
     if version[0] != 12:
         raise ToolMissing(f"NVRTC {version[0]} does not know compute capability 7.0: {REMEDY}")
-    source = read_source()
+    source = read_source(request.phase)
     names = [name.encode() for name in source.headers]
     options = [option.encode() for option in (*source.options, *request.options)]
     _, program = nvrtc.nvrtcCreateProgram(
-        source.kernel, KERNEL.encode(), len(names), list(source.headers.values()), names
+        source.kernel, source.name.encode(), len(names), list(source.headers.values()), names
     )
     (status,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
     if status != nvrtc.nvrtcResult.NVRTC_SUCCESS:

@@ -14,7 +14,8 @@ __device__ __forceinline__ void bound_block(const Network<Real>& network, const 
     extern __shared__ __align__(16) unsigned char memory[];
     DeviceBlock<Geometry::threads> block;
     const int first = static_cast<int>(blockIdx.x) * Geometry::boxes;
-    DenseBoxes<Real, HYBRID_AI_WIDTH, Charged, DeviceBlock<Geometry::threads>>(block, network, boxes, memory, first).run();
+    using Phase = DenseBoxes<Real, HYBRID_AI_WIDTH, Charged, DeviceBlock<Geometry::threads>>;
+    Phase(block, network, boxes, memory, first).run();
 }
 
 }  // namespace hybrid_ai

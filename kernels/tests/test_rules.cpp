@@ -76,7 +76,8 @@ void test_bounds_out_of_range_fault_the_lines() {
     for (const Real high : {endless, nan, terms.limit}) {
         const Row<Real> row = {Real(0), high, Real(0)};
         const Lines<Real> lines = neuron_lines(row, Real(0), true, false, terms);
-        CHECK(std::isnan(lines.below) && std::isnan(lines.above) && std::isnan(lines.rising) && std::isnan(lines.falling));
+        CHECK(std::isnan(lines.below) && std::isnan(lines.above));
+        CHECK(std::isnan(lines.rising) && std::isnan(lines.falling));
         CHECK(std::isnan(neuron_output(row, true, terms.limit).middle));
         CHECK(std::isnan(input_lines(Real(0), high, terms).rising));
     }

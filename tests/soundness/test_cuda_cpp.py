@@ -14,24 +14,14 @@ import pytest
 
 from hybrid_ai.bounds import flatten
 from hybrid_ai.bounds.backends import reference
-from hybrid_ai.bounds.backends.cuda_cpp_layout import BlockedNetwork, geometry, pack_blocked
+from hybrid_ai.bounds.backends.cuda_cpp_layout import BlockedNetwork, geometry, node_geometry, pack_blocked
 from hybrid_ai.bounds.dense import METHODS, NotDense, Precision
 from hybrid_ai.network import StagedNetwork
-from tests.soundness.host_kernels import WIDTHS, HostKernels, build, load, run
+from tests.soundness.host_kernels import WIDTHS, HostKernels, run
 from tests.soundness.random_networks import WEIGHTS, Drawn, draw, network, point, pre_activations, stage
 from tests.soundness.test_dense import PRECISIONS, WAYS, boxes_of, ends, generic_ends, misses, prefixes
 
 NETWORKS, POINTS = 8, 3
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("kernels"))
-
-
-@pytest.fixture(scope="module")
-def kernels(folder: Path) -> HostKernels:
-    return load(folder)
 
 
 def packed(staged: StagedNetwork, precision: Precision) -> BlockedNetwork:
@@ -50,8 +40,8 @@ def wide(rng: np.random.Generator, *sizes: int) -> StagedNetwork:
     return network(sizes[0], *stages)
 
 
-def test_the_unit_tests_pass_under_the_sanitizers(folder: Path) -> None:
-    output = run(["ctest", "--test-dir", str(folder), "--output-on-failure", "--no-tests=error"])
+def test_the_unit_tests_pass_under_the_sanitizers(kernel_folder: Path) -> None:
+    output = run(["ctest", "--test-dir", str(kernel_folder), "--output-on-failure", "--no-tests=error"])
     assert "100% tests passed" in output
 
 
@@ -212,6 +202,8 @@ def test_the_geometry_is_that_of_the_kernels(kernels: HostKernels) -> None:
         for precision in get_args(Precision):
             for groups in (2, 7, 40):
                 assert geometry(width, precision, groups) == kernels.geometry(width, precision, groups)
+                found = kernels.node_geometry(width, precision, groups)
+                assert node_geometry(width, precision, groups) == found
 
 
 def test_other_networks_are_refused_with_a_reason() -> None:

@@ -31,6 +31,9 @@ struct DeviceBlock {
         body(static_cast<int>(threadIdx.x));
         __syncthreads();
     }
+
+    // Take the next number of a queue that all blocks share.
+    __device__ __forceinline__ int take(int* next) { return atomicAdd(next, 1); }
 };
 
 #endif
@@ -68,6 +71,8 @@ public:
             body(thread_at(turn));
         }
     }
+
+    int take(int* next) { return (*next)++; }
 
 private:
     int thread_at(int turn) const {

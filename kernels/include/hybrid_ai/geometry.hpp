@@ -45,7 +45,8 @@ struct Shape {
     static HYBRID_AI_BOTH constexpr int blocks(int count) { return (count - 1) / boxes + 1; }
 
     static_assert(threads <= 64 && threads >= 32, "two warps");
-    static_assert(coefficient_bytes % 16 == 0 && tile_bytes % 16 == 0 && output_bytes % 16 == 0 && reach_bytes % 16 == 0,
+    static_assert(coefficient_bytes % 16 == 0 && tile_bytes % 16 == 0 && output_bytes % 16 == 0 &&
+                      reach_bytes % 16 == 0,
                   "each part of shared memory begins at a multiple of 16 bytes");
     static_assert(alignof(Lines<Real>) == 16 && alignof(Pack<Real>) == 16, "one instruction loads 16 bytes");
 };

@@ -45,7 +45,7 @@ template <class Real>
 struct Network {
     const int* size;      // (groups,) neurons
     const int* relu;      // (groups,) whether the group is a relu stage's output
-    const Real* rows;     // (groups, width, width), 16-byte aligned: weight [g][i][m] of neuron i, zero beyond the sizes
+    const Real* rows;     // (groups, width, width): weight [g][i][m] of neuron i, zero beyond sizes; 16-byte aligned
     const Real* columns;  // (groups, width, width): the same, [g][m][i]
     const Real* bias;     // (groups, width)
     int groups;
@@ -66,11 +66,26 @@ struct Boxes {
     int area;
 };
 
+// Nodes of the search to bound: boxes with bounds that are known of every pre-activation. Place [g][i] of width
+// numbers a group is that of neuron i of group g; other places are neither read nor written.
+template <class Real>
+struct Nodes {
+    const Real* lower;  // (count, inputs), rounded down
+    const Real* upper;  // (count, inputs), rounded up
+    const Real* held;   // (count, 2, groups, width): known lower and upper bounds, infinite where there are none
+    Real* out;          // (count, 2, groups, width): lower and upper bounds, intersected with those known
+    const int* order;   // (count,) which node is taken when, the longest first; null: as they come
+    int* next;          // how many were taken so far; 0 at the start
+    int count;
+    int area;
+};
+
 static_assert(sizeof(void*) == 8, "records are those of 64-bit machines");
 static_assert(sizeof(Pack<float>) == 16 && sizeof(Pack<double>) == 16, "sixteen bytes");
 static_assert(sizeof(Lines<float>) == 16 && sizeof(Lines<double>) == 32, "no padding");
 static_assert(sizeof(Output<float>) == 12 && sizeof(Output<double>) == 24, "no padding");
 static_assert(sizeof(Network<float>) == 64 && sizeof(Network<double>) == 88, "as the caller packs it");
+static_assert(sizeof(Nodes<float>) == 56 && sizeof(Nodes<double>) == 56, "as the caller packs it");
 static_assert(sizeof(Boxes<float>) == 40 && sizeof(Boxes<double>) == 40, "as the caller packs it");
 
 }  // namespace hybrid_ai

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from benchmarks.lab_items.nvrtc import KERNELS
+from benchmarks.lab_items.nvrtc import GEOMETRIES, KERNELS, PRECISIONS
 from benchmarks.lab_items.ptxas import (
     HOPPER,
     VOLTA,
@@ -31,6 +31,7 @@ from hybrid_ai.bounds.backends.cuda_cpp import (
     CompilationFailed,
     Compiler,
     CompilerMissing,
+    Phase,
     Request,
     Source,
     SourceMissing,
@@ -39,12 +40,12 @@ from hybrid_ai.bounds.backends.cuda_cpp import (
     nvrtc_compiler,
     read_source,
 )
-from hybrid_ai.bounds.backends.cuda_cpp_layout import geometry
 from tests.architecture.sources import ROOT
 
-VOLTA_64 = Request(64, (7, 0))
+VOLTA_64 = Request("dense", 64, (7, 0))
 INCLUDE = re.compile(rb'^#include "([^"]+)"$', re.MULTILINE)
-KERNEL = re.compile(rb"^HYBRID_AI_KERNEL\(\w+, (\w+), \w+\)$", re.MULTILINE)
+KERNEL = re.compile(rb"^HYBRID_AI_KERNEL\(\w+, (\w+)[^)]*\)$", re.MULTILINE)
+PHASES: tuple[Phase, ...] = get_args(Phase)
 CITED = re.compile(r"docs/theory/([a-z0-9-]+)\.md")
 
 
@@ -59,8 +60,9 @@ class FakeCompiler:
         return b"cubin of " + " ".join(options).encode()
 
 
-def test_the_source_holds_every_header_that_it_includes() -> None:
-    source = read_source()
+@pytest.mark.parametrize("phase", PHASES)
+def test_the_source_holds_every_header_that_it_includes(phase: Phase) -> None:
+    source = read_source(phase)
     texts = (source.kernel, *source.headers.values())
     included = {name.decode() for text in texts for name in INCLUDE.findall(text)}
     assert included <= set(source.headers)
@@ -68,9 +70,10 @@ def test_the_source_holds_every_header_that_it_includes() -> None:
 
 
 def test_the_kernels_are_those_of_the_specification() -> None:
-    entry = tomllib.loads((ROOT / "kernels" / "spec" / "bound_boxes.toml").read_text("utf-8"))
-    found = [name.decode() for name in KERNEL.findall(read_source().kernel)]
-    assert sorted(found) == entry["sources"]["cuda_cpp"]
+    for phase in PHASES:
+        entry = tomllib.loads((ROOT / "kernels" / "spec" / f"{KERNELS[phase]}.toml").read_text("utf-8"))
+        found = [name.decode() for name in KERNEL.findall(read_source(phase).kernel)]
+        assert found and sorted(found) == entry["sources"]["cuda_cpp"]
 
 
 def test_what_claims_soundness_cites_pages_that_exist() -> None:
@@ -92,11 +95,12 @@ def test_a_compiled_kernel_is_found_again(tmp_path: Path) -> None:
 
 
 def variants() -> Iterator[tuple[Request, tuple[int, int], Source]]:
-    source = read_source()
+    source = read_source("dense")
     name, text = next(iter(source.headers.items()))
-    yield Request(60, (7, 0)), (12, 9), source
-    yield Request(64, (9, 0)), (12, 9), source
+    yield Request("dense", 60, (7, 0)), (12, 9), source
+    yield Request("dense", 64, (9, 0)), (12, 9), source
     yield VOLTA_64, (12, 8), source
+    yield VOLTA_64, (12, 9), replace(source, name="other.cu")
     yield VOLTA_64, (12, 9), replace(source, kernel=source.kernel + b"\n")
     yield VOLTA_64, (12, 9), replace(source, options=(*source.options, "--std=c++20"))
     yield VOLTA_64, (12, 9), replace(source, headers=MappingProxyType({**source.headers, name: text + b"\n"}))
@@ -155,13 +159,13 @@ def test_the_cache_lies_where_caches_do(monkeypatch: pytest.MonkeyPatch, tmp_pat
 @pytest.mark.parametrize("width", [0, -4, 6, 68])
 def test_other_widths_are_refused(width: int) -> None:
     with pytest.raises(ValueError, match="expected a multiple of 4 up to 64"):
-        Request(width, (7, 0))
+        Request("dense", width, (7, 0))
 
 
 def test_an_installation_without_the_source_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cuda_cpp, "KERNEL", "other.cu")
+    monkeypatch.setattr(cuda_cpp, "OPTIONS", "other.txt")
     with pytest.raises(SourceMissing, match="reinstall hybrid-ai"):
-        read_source()
+        read_source("dense")
 
 
 def fake_nvrtc(monkeypatch: pytest.MonkeyPatch, **functions: Any) -> None:
@@ -205,7 +209,7 @@ def test_what_nvrtc_refuses_is_shown_with_its_log(monkeypatch: pytest.MonkeyPatc
     compiler = nvrtc_compiler()
     assert compiler.version == (13, 0)
     with pytest.raises(CompilationFailed, match="NVRTC_ERROR_COMPILATION: error: no such thing"):
-        compiler.compile(read_source(), VOLTA_64.options)
+        compiler.compile(read_source("dense"), VOLTA_64.options)
     assert destroyed == ["program"]
 
 
@@ -219,16 +223,19 @@ def test_blocks_are_counted_by_whichever_runs_out_first() -> None:
     assert blocks_that_fit(Usage(16, 0, 0), 64, 16, VOLTA) == 32
 
 
+@pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("processor", [VOLTA, HOPPER])
-def test_single_precision_neither_spills_nor_fills_a_multiprocessor_alone(processor: Processor) -> None:
+def test_nothing_spills_and_single_precision_leaves_room_for_two_blocks(
+    processor: Processor, phase: Phase
+) -> None:
     try:
-        found = usages(compile_ptx(Request(64, processor.capability)), processor.capability)
+        found = usages(compile_ptx(Request(phase, 64, processor.capability)), processor.capability)
     except ToolMissing as error:
         pytest.skip(str(error))
-    for kernel, precision in KERNELS:
-        shape = geometry(64, precision, 10)
-        assert found[kernel].spilled == found[kernel].stack == 0
-        blocks = blocks_that_fit(found[kernel], shape.threads, shape.shared_bytes, processor)
+    for precision in PRECISIONS:
+        usage, shape = found[f"{KERNELS[phase]}_{precision}"], GEOMETRIES[phase](64, precision, 10)
+        assert usage.spilled == usage.stack == 0
+        blocks = blocks_that_fit(usage, shape.threads, shape.shared_bytes, processor)
         assert blocks >= (2 if precision == "single" else 1)
 
 
@@ -239,7 +246,7 @@ def test_nvrtc_compiles_for_both_devices_and_refuses_others(tmp_path: Path) -> N
         pytest.skip(str(error))
     capabilities = [(7, 0), (9, 0)] if compiler.version[0] == 12 else [(9, 0)]
     for capability in capabilities:
-        assert compile_kernels(Request(8, capability), compiler, tmp_path)[:4] == b"\x7fELF"
+        assert compile_kernels(Request("nodes", 8, capability), compiler, tmp_path)[:4] == b"\x7fELF"
     with pytest.raises(CompilationFailed, match="sm_10"):
-        compile_kernels(Request(8, (1, 0)), compiler, tmp_path)
+        compile_kernels(Request("nodes", 8, (1, 0)), compiler, tmp_path)
     assert len(list(tmp_path.iterdir())) == len(capabilities)

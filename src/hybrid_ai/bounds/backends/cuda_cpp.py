@@ -21,11 +21,13 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from hybrid_ai.bounds.backends.cuda_cpp_layout import MOST_WIDTH, STEP
 
-KERNEL = "dense.cu"
+Phase = Literal["dense", "nodes"]  # boxes, every row bounded; nodes of the search, with what is known of them
+
+KERNELS: Mapping[Phase, str] = MappingProxyType({"dense": "dense.cu", "nodes": "nodes.cu"})
 OPTIONS = "options.txt"
 HEADERS = "hybrid_ai"
 PARTS = (("src", (".cu", ".txt")), (f"include/{HEADERS}", (".hpp",)))
@@ -55,8 +57,9 @@ class CacheUnusable(CudaCppError):
 
 @dataclass(frozen=True)
 class Source:
-    """The kernels' source: the file to compile, its headers by the names that include them, the options."""
+    """A phase's source: the file to compile, its headers by the names that include them, the options."""
 
+    name: str
     kernel: bytes
     headers: Mapping[str, bytes]
     options: tuple[str, ...]
@@ -66,6 +69,7 @@ class Source:
 class Request:
     """What is to be compiled: for groups of at most ``width`` elements, for a compute capability (7, 0)."""
 
+    phase: Phase
     width: int
     capability: tuple[int, int]
 
@@ -93,8 +97,11 @@ class Compiler:
     compile: Callable[[Source, Sequence[str]], bytes]
 
 
-def read_source() -> Source:
-    """The kernels' source: package data where installed, else the folder `kernels` of the repository.
+def read_source(phase: Phase) -> Source:
+    """A phase's source: package data where installed, else the folder `kernels` of the repository.
+
+    Args:
+        phase: which kernels.
 
     Raises:
         SourceMissing: there is neither.
@@ -106,9 +113,9 @@ def read_source() -> Source:
         }
         for name, ends in PARTS
     }
-    top = parts["src"]
+    top, name = parts["src"], KERNELS[phase]
     headers = {f"{HEADERS}/{name}": text for name, text in sorted(parts[PARTS[1][0]].items())}
-    return Source(top[KERNEL], MappingProxyType(headers), tuple(top[OPTIONS].decode().split()))
+    return Source(name, top[name], MappingProxyType(headers), tuple(top[OPTIONS].decode().split()))
 
 
 def _is_part(part: Traversable, ends: tuple[str, ...]) -> bool:
@@ -119,7 +126,7 @@ def _folder() -> Traversable:
     installed = files("hybrid_ai").joinpath("kernels")
     repository = Path(__file__).resolve().parents[4] / "kernels"
     for folder in (installed, repository):
-        if folder.joinpath("src", KERNEL).is_file():
+        if folder.joinpath("src", OPTIONS).is_file():
             return folder
     raise SourceMissing("the source of the CUDA kernels is not in this installation: reinstall hybrid-ai")
 
@@ -138,7 +145,7 @@ def compile_kernels(
     Raises:
         CompilationFailed, CacheUnusable, SourceMissing.
     """
-    source = read_source() if source is None else source
+    source = read_source(request.phase) if source is None else source
     options = (*source.options, *request.options)
     path = folder / f"{_digest(source, options, compiler.version)}.cubin"
     kept = _kept(path)
@@ -158,6 +165,7 @@ def _digest(source: Source, options: Sequence[str], version: tuple[int, int]) ->
     """Of all that a cubin is made of; lengths keep the parts apart."""
     whole = sha256()
     parts = [
+        source.name.encode(),
         source.kernel,
         *(part for name, text in source.headers.items() for part in (name.encode(), text)),
     ]
@@ -227,7 +235,7 @@ def _compile(nvrtc: Any, source: Source, options: Sequence[str]) -> bytes:
     names = [name.encode() for name in source.headers]
     texts = list(source.headers.values())
     good = nvrtc.nvrtcResult.NVRTC_SUCCESS
-    status, program = nvrtc.nvrtcCreateProgram(source.kernel, KERNEL.encode(), len(names), texts, names)
+    status, program = nvrtc.nvrtcCreateProgram(source.kernel, source.name.encode(), len(names), texts, names)
     if status != good:
         raise CompilationFailed(f"NVRTC: {status}")
     try:

@@ -1,12 +1,12 @@
 """What the CUDA C++ kernels are given: a chain padded to whole blocks, and the records of kernels/include.
 
-Sound because: the error terms are those of `dense`, for sums over panels of PANEL columns
+Sound because: the error terms are those of `dense`, for sums over panels of PANEL or NODE_PANEL columns
 (docs/theory/rounding-of-the-dense-kernels.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -29,7 +29,10 @@ from hybrid_ai.network import StagedNetwork
 MOST_WIDTH = 64  # most_width of geometry.hpp
 STEP = 4  # a row of weights is whole packs of 16 bytes
 PANEL = 4  # panel_columns of dense.hpp
+NODE_PANEL = 1  # at least what a lane and the lanes of nodes.hpp add to a constant
 TILE_ROWS = 16  # Shape::tile_rows of geometry.hpp
+LANES, NODE_ROWS = 32, 8  # of NodeShape of node_geometry.hpp
+SHARED = 48 * 1024  # bytes that a block has without asking for more
 ALIGNMENT = 16  # bytes, of weights
 LINES, OUTPUT = 4, 3  # numbers in the records of a neuron's relaxation and of its output
 
@@ -77,7 +80,17 @@ def geometry(width: int, precision: Precision, groups: int) -> Geometry:
     threads, sides = boxes * width, 2 if number == 4 else 1
     fixed = number * (sides * width * threads + TILE_ROWS * width + (OUTPUT + 1) * threads)
     group = number * LINES * threads
-    return Geometry(boxes, threads, fixed + (groups - 1) * group, 1 + (48 * 1024 - fixed) // group)
+    return Geometry(boxes, threads, fixed + (groups - 1) * group, 1 + (SHARED - fixed) // group)
+
+
+def node_geometry(width: int, precision: Precision, groups: int) -> Geometry:
+    """The same of the kernels that bound nodes: what node_geometry.hpp computes."""
+    number, threads = np.dtype(DTYPES[precision]).itemsize, LANES * NODE_ROWS
+    fixed = number * (2 * NODE_ROWS * width + TILE_ROWS * width + 2 * threads + 8 * width) + 4 * (
+        2 * width + 4
+    )
+    group = number * LINES * width + 4 * (width + 4)
+    return Geometry(1, threads, fixed + (groups - 1) * group, 1 + (SHARED - fixed) // group)
 
 
 def width_of(staged: StagedNetwork) -> int:
@@ -92,13 +105,16 @@ def width_of(staged: StagedNetwork) -> int:
     return -(-widest // STEP) * STEP
 
 
-def pack_blocked(staged: StagedNetwork, precision: Precision, width: int | None = None) -> BlockedNetwork:
+def pack_blocked(
+    staged: StagedNetwork, precision: Precision, width: int | None = None, *, panel: int = PANEL
+) -> BlockedNetwork:
     """Pack a chain of fully connected stages.
 
     Args:
         staged: the network; each stage reads the group before it only.
         precision: what the kernels compute in.
         width: of the kernels, at least `width_of` the network, which is the default.
+        panel: PANEL for the kernels of boxes, NODE_PANEL for those of nodes.
 
     Raises:
         NotDense: the network is no such chain, too wide, or out of the range of the precision.
@@ -123,7 +139,7 @@ def pack_blocked(staged: StagedNetwork, precision: Precision, width: int | None 
     columns[:] = rows.transpose(0, 2, 1)
     size = np.array(staged.group_sizes, np.int32)
     relu = np.array([False, *(stage.kind == "relu" for stage in staged.stages)], np.int32)
-    terms = error_terms(size.astype(np.int64), largest, precision, PANEL, sound=True)
+    terms = error_terms(size.astype(np.int64), largest, precision, panel, sound=True)
     return BlockedNetwork(precision, width, size, relu, rows, columns, bias, terms)
 
 
@@ -165,8 +181,29 @@ def boxes_record(
         slopes: lower slope of a neuron, see `boxes.bound_boxes`.
         intersect: whether backward bounds are intersected with intervals.
     """
-    addresses = ("lower", "upper", "out")
-    fields = [(name, "u8") for name in addresses]
-    fields += [(name, "i4") for name in ("count", "method", "intersect", "area")]
     values = (lower, upper, out, count, METHODS.index(method), int(intersect), int(slopes == "area"))
+    return _record(("lower", "upper", "out"), ("count", "method", "intersect", "area"), values)
+
+
+def nodes_record(
+    lower: int, upper: int, held: int, out: int, order: int, taken: int, count: int, slopes: Slopes
+) -> np.ndarray:
+    """The record `Nodes` of layout.hpp, one element.
+
+    Args:
+        lower: address of the nodes' lower ends, (count, inputs), rounded down to the precision.
+        upper: of their upper ends, rounded up.
+        held: of the bounds that are known, (count, 2, groups, width).
+        out: of the bounds, (count, 2, groups, width).
+        order: of the nodes' numbers in the order in which they are taken, (count,) int32; 0: as they come.
+        taken: of a counter, int32, 0 at the start.
+        count: of nodes.
+        slopes: lower slope of a neuron, see `boxes.bound_boxes`.
+    """
+    values = (lower, upper, held, out, order, taken, count, int(slopes == "area"))
+    return _record(("lower", "upper", "held", "out", "order", "next"), ("count", "area"), values)
+
+
+def _record(addresses: Sequence[str], numbers: Sequence[str], values: tuple[int, ...]) -> np.ndarray:
+    fields = [*((name, "u8") for name in addresses), *((name, "i4") for name in numbers)]
     return np.array([values], np.dtype(fields, align=True))
