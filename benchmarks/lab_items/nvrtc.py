@@ -10,6 +10,7 @@ from typing import get_args
 from benchmarks.lab_items.base import Bench, Figure, Item, LabError, Report, at_least, count, plain
 from benchmarks.lab_items.ptxas import (
     HOPPER,
+    LOOSE,
     VECTOR_LOAD,
     VOLTA,
     Processor,
@@ -73,6 +74,7 @@ def run(bench: Bench) -> Report:
         name = f"{phase}, sm_{major}{minor}, width {width}"
         figures += figures_of(phase, width, groups, processor, found)
         figures += [
+            count(f"{name}: operations that are not one to nearest", len(LOOSE.findall(ptx)), 0),
             plain(f"{name}: loads of 16 bytes from shared memory", len(VECTOR_LOAD.findall(ptx))),
             plain(f"{name}: NVRTC, CPU seconds for {len(found)} kernels", seconds, "s"),
         ]

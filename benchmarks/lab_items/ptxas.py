@@ -19,6 +19,8 @@ FUNCTION = re.compile(r"Compiling entry function '(\w+)'")
 FRAME = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 REGISTERS = re.compile(r"Used (\d+) registers")
 VECTOR_LOAD = re.compile(r"ld\.shared\.(?:v4\.f32|v4\.b32|v2\.f64|v2\.b64)")
+# Whatever is not one operation to nearest: contracted later, flushed, approximate, rounded another way.
+LOOSE = re.compile(r"\b(?:add|sub|mul|mad|fma|div|rcp|sqrt)(?!\.rn\.f)[\w.]*\.f(?:32|64)\b|\.ftz\.")
 WARP, REGISTER_STEP, REGISTERS_HELD, MOST_WARPS = 32, 8, 65536, 64
 
 

@@ -197,6 +197,26 @@ def test_weights_that_underflow_are_covered(kernels: HostKernels, precision: Pre
         assert misses(found, 0, pre_activations(staged, x)[1][-1:]) == []
 
 
+def sinking(precision: Precision) -> StagedNetwork:
+    """A large value, then factors whose product underflows: coefficients become zero, values do not."""
+    large, small, count = (1e25, 1e-23, 2) if precision == "single" else (1e29, 1e-27, 12)
+    factors = [large, *[small] * count]
+    stages = [stage("linear", {k: [[Fraction(f)]]}, [Fraction(0)]) for k, f in enumerate(factors)]
+    return network(1, *stages)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_coefficients_that_underflow_below_large_values_are_covered(
+    kernels: HostKernels, precision: Precision
+) -> None:
+    staged, one = sinking(precision), [Fraction(1)]
+    exact = pre_activations(staged, one)[1][-1:]
+    box = ends([Drawn(staged, tuple(one), tuple(one))])
+    found = kernels.bound(packed(staged, precision), *box, "crown", intersect=False)
+    assert misses(found, 0, exact) == []
+    assert exact[0] > 0 and np.isfinite(found.upper[0, 0])
+
+
 def test_the_geometry_is_that_of_the_kernels(kernels: HostKernels) -> None:
     for width in WIDTHS:
         for precision in get_args(Precision):

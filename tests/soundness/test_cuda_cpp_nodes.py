@@ -14,7 +14,7 @@ from hybrid_ai.bounds.dense import Precision
 from hybrid_ai.network import StagedNetwork
 from tests.soundness.host_kernels import WIDTHS, HostKernels
 from tests.soundness.random_networks import WEIGHTS, Drawn, draw, network, point, pre_activations, stage
-from tests.soundness.test_cuda_cpp import wide
+from tests.soundness.test_cuda_cpp import sinking, wide
 from tests.soundness.test_dense import PRECISIONS, boxes_of, ends, generic_ends
 
 NETWORKS, POINTS = 10, 6
@@ -182,6 +182,16 @@ def test_a_node_without_usable_ends_keeps_what_is_known(
     assert found[0, 1, 1, 2] == 7.0
     assert (found[0, :, 2, 0] == [-np.inf, np.inf]).all() and found[0, 0, 1, 1] == -np.inf
     assert np.isfinite(found[1, :, 2, 0]).all()
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_coefficients_that_underflow_below_large_values_are_covered(
+    kernels: HostKernels, precision: Precision
+) -> None:
+    staged, one = sinking(precision), [Fraction(1)]
+    blocked, box = packed(staged, precision), ends([Drawn(staged, tuple(one), tuple(one))])
+    found = kernels.bound_nodes(blocked, *box, unknown(blocked, 1))
+    assert wrong(blocked, found[0], pre_activations(staged, one)[0]) == []
 
 
 def test_all_neurons_off_leaves_the_bias(kernels: HostKernels) -> None:

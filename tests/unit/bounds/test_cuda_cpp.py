@@ -17,6 +17,7 @@ import pytest
 from benchmarks.lab_items.nvrtc import GEOMETRIES, KERNELS, PRECISIONS
 from benchmarks.lab_items.ptxas import (
     HOPPER,
+    LOOSE,
     VOLTA,
     Processor,
     ToolMissing,
@@ -213,6 +214,20 @@ def test_what_nvrtc_refuses_is_shown_with_its_log(monkeypatch: pytest.MonkeyPatc
     assert destroyed == ["program"]
 
 
+def test_operations_that_may_be_fused_or_flushed_are_seen() -> None:
+    good = "add.rn.f32 a; fma.rn.f64 b; div.rn.f32 c; max.f32 d; add.s64 e; mul.wide.s32 f; setp.lt.f32 g;"
+    assert LOOSE.findall(good) == []
+    for bad in (
+        "add.f32",
+        "mul.ftz.f32",
+        "fma.rm.f32",
+        "div.full.f32",
+        "div.approx.ftz.f32",
+        "setp.lt.ftz.f32",
+    ):
+        assert len(LOOSE.findall(f"{bad} a, b;")) == 1
+
+
 def test_blocks_are_counted_by_whichever_runs_out_first() -> None:
     assert blocks_that_fit(Usage(128, 0, 0), 64, 1024, VOLTA) == 8  # 16 warps of 4096 registers
     assert blocks_that_fit(Usage(129, 0, 0), 64, 1024, VOLTA) == 7
@@ -229,9 +244,11 @@ def test_nothing_spills_and_single_precision_leaves_room_for_two_blocks(
     processor: Processor, phase: Phase
 ) -> None:
     try:
-        found = usages(compile_ptx(Request(phase, 64, processor.capability)), processor.capability)
+        ptx = compile_ptx(Request(phase, 64, processor.capability))
+        found = usages(ptx, processor.capability)
     except ToolMissing as error:
         pytest.skip(str(error))
+    assert LOOSE.findall(ptx) == []
     for precision in PRECISIONS:
         usage, shape = found[f"{KERNELS[phase]}_{precision}"], GEOMETRIES[phase](64, precision, 10)
         assert usage.spilled == usage.stack == 0
