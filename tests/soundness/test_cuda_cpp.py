@@ -198,9 +198,9 @@ def test_weights_that_underflow_are_covered(kernels: HostKernels, precision: Pre
 
 
 def sinking(precision: Precision) -> StagedNetwork:
-    """A large value, then factors whose product underflows: coefficients become zero, values do not."""
-    large, small, count = (1e25, 1e-23, 2) if precision == "single" else (1e29, 1e-27, 12)
-    factors = [large, *[small] * count]
+    """A value that grows, then factors whose product underflows: coefficients are zero, values are not."""
+    up, down = ([1e6] * 4, [1e-23] * 2) if precision == "single" else ([1e6] * 4 + [1e5], [1e-27] * 12)
+    factors = [*up, *down]
     stages = [stage("linear", {k: [[Fraction(f)]]}, [Fraction(0)]) for k, f in enumerate(factors)]
     return network(1, *stages)
 

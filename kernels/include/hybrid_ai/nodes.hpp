@@ -341,10 +341,9 @@ private:
                 flags_[thread] = 0;
                 if (thread < rows) {
                     const Row<Real>& row = rows_[thread];
-                    const Real size = size_of(row.lower, row.upper);
-                    const bool zero = relu && row.upper <= Real(0) && size < terms.limit;
+                    const bool zero = relu && row.upper <= Real(0);
                     flags_[thread] = zero ? 0 : 1;
-                    reach_[thread] = most(reach_[thread], size);
+                    reach_[thread] = most(reach_[thread], size_of(row.lower, row.upper));
                 }
             }
         });
