@@ -161,6 +161,14 @@ def test_neither_order_nor_width_changes_anything(kernels: HostKernels, precisio
     np.testing.assert_array_equal(first, found[..., :whole])
 
 
+def test_nodes_are_taken_in_the_order_given(kernels: HostKernels) -> None:
+    blocked = packed(wide(np.random.default_rng(67), 2, 5, 3), "single")
+    boxes = generic_ends(np.random.default_rng(68), 2, 3)
+    found = kernels.bound_nodes(blocked, *boxes, unknown(blocked, 3), turns=np.array([2, 0, 2]))
+    assert np.isnan(found[1]).all()  # nobody took it
+    assert np.isfinite(found[[0, 2], :, 2, :3]).all()
+
+
 def test_nothing_is_written_where_there_is_no_neuron(kernels: HostKernels) -> None:
     blocked = packed(wide(np.random.default_rng(65), 2, 5, 3), "single")
     found = kernels.bound_nodes(blocked, np.zeros((2, 2)), np.ones((2, 2)), unknown(blocked, 2))
