@@ -9,11 +9,14 @@
 #define HYBRID_AI_UNROLL _Pragma("unroll")
 #define HYBRID_AI_ROLLED _Pragma("unroll 1")
 #else
-#include <cmath>
-#include <limits>
 #define HYBRID_AI_BOTH inline
 #define HYBRID_AI_UNROLL
 #define HYBRID_AI_ROLLED
+#endif
+
+#if !defined(__CUDACC_RTC__)
+#include <cmath>
+#include <limits>
 #endif
 
 namespace hybrid_ai {
