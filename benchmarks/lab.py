@@ -53,6 +53,7 @@ NAMES = (
     "dossier",
     "plan",
     "setup",
+    "nvrtc",
 )
 LAB = ROOT / "build" / "lab"
 RESULTS = ROOT / "benchmarks" / "results"

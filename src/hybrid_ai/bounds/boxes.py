@@ -85,7 +85,7 @@ def _bound(
     vectors = -(-boxes // lanes)
     out = np.empty((vectors, 2, outputs, lanes), net.bias.dtype)
     ends = [
-        _vectors(_outward(end, net.bias.dtype, way), vectors, lanes)
+        _vectors(outward(end, net.bias.dtype, way), vectors, lanes)
         for end, way in ((lower, -np.inf), (upper, np.inf))
     ]
     bound_vectors(
@@ -95,7 +95,7 @@ def _bound(
     return OutputBounds(found[0], found[1])
 
 
-def _outward(ends: Floats, dtype: Any, way: float) -> np.ndarray:
+def outward(ends: Floats, dtype: Any, way: float) -> np.ndarray:
     """The ends in the precision, moved one step towards ``way`` where rounding went the other way."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         stored = ends.astype(dtype)

@@ -108,7 +108,7 @@ def pack(staged: StagedNetwork, precision: Precision) -> DenseNetwork:
     Sound because: gamma is above the relative error of any sum, with the roundings of its stored terms
     (docs/theory/rounding-of-the-dense-kernels.md).
     """
-    weights = _chain(staged)
+    weights = chain_matrices(staged)
     return DenseNetwork(_packed(staged, weights, precision, sound=True), precision)
 
 
@@ -118,12 +118,16 @@ def pack_without_errors(staged: StagedNetwork, precision: Precision) -> UnsoundD
     Raises:
         NotDense, NoFusedMultiplyAdd: as `pack`.
     """
-    weights = _chain(staged)
+    weights = chain_matrices(staged)
     return UnsoundDenseNetwork(_packed(staged, weights, precision, sound=False), precision)
 
 
-def _chain(staged: StagedNetwork) -> list[np.ndarray]:
-    """The matrix of each stage, (n, m) float64."""
+def chain_matrices(staged: StagedNetwork) -> list[np.ndarray]:
+    """The matrix of each stage, (n, m) float64.
+
+    Raises:
+        NotDense: a stage reads other groups than the one before it.
+    """
     if not staged.stages or staged.output_group != len(staged.stages):
         raise NotDense("the output is not that of the last stage")
     matrices = []
@@ -169,7 +173,7 @@ def _packed(
         np.concatenate([part.ravel() for part in columns]),
         _firsts(columns),
         bias,
-        _error_terms(size, largest, precision, tile, sound),
+        error_terms(size, largest, precision, tile.columns, sound=sound),
     )
 
 
@@ -195,14 +199,27 @@ def _in_panels(matrix: np.ndarray, tile: Tile) -> np.ndarray:
     return np.ascontiguousarray(whole.reshape(matrix.shape[0], -1, tile.columns).transpose(1, 0, 2))
 
 
-def _error_terms(size: Integers, largest: float, precision: Precision, tile: Tile, sound: bool) -> np.ndarray:
-    """The terms, rounded up."""
+def error_terms(
+    size: Integers, largest: float, precision: Precision, columns: int, *, sound: bool
+) -> np.ndarray:
+    """The terms of `DenseNet`, rounded up.
+
+    Args:
+        size: of each group.
+        largest: of the absolute values of weights and biases.
+        precision: of the kernels.
+        columns: whose constants are summed before they are added to others.
+        sound: else they are those of exact arithmetic.
+
+    Raises:
+        NotDense: sums too long for the precision.
+    """
     dtype = DTYPES[precision]
     info = np.finfo(dtype)
     unit = float(info.eps) / 2.0
     # A coefficient meets one rounding per row; a constant those of its panel, of the panels, of the stages.
-    panels = -(-int(size.max()) // tile.columns)
-    longest = max(int(size.max()), 2 * tile.columns + panels + len(size)) + SPARE
+    panels = -(-int(size.max()) // columns)
+    longest = max(int(size.max()), 2 * columns + panels + len(size)) + SPARE
     gamma = longest * unit * (1.0 + 2.0**-6)
     if gamma > MOST_GAMMA:
         raise NotDense(f"sums of {longest} terms are too long for {precision} precision")

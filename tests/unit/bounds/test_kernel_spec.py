@@ -22,7 +22,7 @@ from tests.soundness.random_networks import WEIGHTS, Drawn, draw
 
 BACKEND_FOLDER = PACKAGE / "bounds" / "backends"
 FIELDS = {"name", "summary", "reference", "contract", "backends", "argument"}
-OPTIONAL = {"theory", "parts"}
+OPTIONAL = {"theory", "parts", "sources"}
 TOLERANCE = {"rtol": 1e-9, "atol": 1e-9}
 
 
