@@ -1,0 +1,116 @@
+"""Bounds of many boxes at once on a CUDA device."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hybrid_ai.bounds.arrays import Floats
+from hybrid_ai.bounds.backends.reference import Method
+from hybrid_ai.bounds.boxes import OutputBounds, require_boxes, round_outward
+from hybrid_ai.bounds.dense import METHODS, Slopes
+from hybrid_ai.bounds.device import (
+    DeviceNet,
+    DeviceNetwork,
+    DeviceWork,
+    OutOfDeviceMemory,
+    device_errors,
+)
+
+MOST_BOXES = 8192  # in one launch: enough to fill any device many times over
+FEWEST_BOXES = 64  # with less memory than for these a device is of no use
+
+
+class DeviceBoxes:
+    """A network on the device, and work space for its boxes.
+
+    Attributes:
+        network: as it was packed.
+    """
+
+    def __init__(self, network: DeviceNetwork) -> None:
+        """Bring a network to the device.
+
+        Raises:
+            DeviceError: there is no device, or it fails.
+        """
+        self.network = network
+        with device_errors():
+            from hybrid_ai.bounds.backends import numba_cuda_dense
+
+            self._kernels = numba_cuda_dense
+            self._net: DeviceNet = numba_cuda_dense.put(network.net)
+        self._work: DeviceWork | None = None
+        self._most = MOST_BOXES
+
+    def __call__(
+        self,
+        lower: Floats,
+        upper: Floats,
+        method: Method = "crown",
+        *,
+        slopes: Slopes = "format",
+        intersect: bool = True,
+    ) -> OutputBounds:
+        """Bounds of the outputs over boxes, as `boxes.bound_boxes` gives them.
+
+        Args:
+            lower: of the boxes, (boxes, n_inputs) float64.
+            upper: of the boxes, at least lower, (boxes, n_inputs) float64.
+            method: what bounds the neurons.
+            slopes: which lower slopes.
+            intersect: whether backward bounds are intersected with intervals.
+
+        Raises:
+            ValueError: as `boxes.bound_boxes`.
+            DeviceError: the device fails, or has no memory even for FEWEST_BOXES at once.
+
+        Sound because: a bound that the device did not write is NaN, which becomes infinite here
+        (docs/theory/rounding-on-a-device.md).
+        """
+        net = self.network.net
+        require_boxes(lower, upper, int(net.size[0]))
+        ends = round_outward(lower, upper, net.bias.dtype)
+        out = np.full((lower.shape[0], 2, int(net.size[-1])), np.nan, net.bias.dtype)
+        done = 0
+        while done < len(out):
+            part = slice(done, min(done + self._most, len(out)))
+            if self._fits(ends[0][part], ends[1][part], out[part], method, slopes, intersect):
+                done = part.stop
+        found = out.astype(np.float64)
+        missing = np.isnan(found)
+        return OutputBounds(
+            np.where(missing[:, 0], -np.inf, found[:, 0]), np.where(missing[:, 1], np.inf, found[:, 1])
+        )
+
+    def _fits(
+        self,
+        lower: np.ndarray,
+        upper: np.ndarray,
+        out: np.ndarray,
+        method: Method,
+        slopes: Slopes,
+        intersect: bool,
+    ) -> bool:
+        """Bound these boxes; false when memory is short, and fewer at once are to be tried."""
+        try:
+            with device_errors():
+                if self._work is None or self._work.lines.shape[0] < len(out):
+                    self._work = None  # freed before more is asked for
+                    self._work = self._kernels.make_work(self._net, len(out))
+                self._kernels.bound_vectors(
+                    self._net,
+                    self._work,
+                    lower[:, :, None],
+                    upper[:, :, None],
+                    METHODS.index(method),
+                    intersect,
+                    slopes == "area",
+                    out[..., None],
+                )
+        except OutOfDeviceMemory:
+            self._work = None
+            if self._most <= FEWEST_BOXES:
+                raise
+            self._most = max(FEWEST_BOXES, min(self._most, len(out)) // 2)
+            return False
+        return True
