@@ -71,22 +71,22 @@ def test_rounding_alone_is_covered(simulator: Simulator, precision: Precision) -
         assert np.all(np.isfinite(found.lower))
 
 
-def cancelling(rng: np.random.Generator, precision: Precision) -> StagedNetwork:
-    """Large weights cancel in each neuron and in the coefficients of the difference of two neurons."""
+def cancelling(rng: np.random.Generator, precision: Precision, sign: int) -> StagedNetwork:
+    """Large weights cancel in each neuron and in the coefficients of the sum or difference of two neurons."""
     scale = 2**24 if precision == "single" else 2**53
     one, large = Fraction(1), Fraction(int(rng.integers(10**5, 10**6)) * scale, 7 * 10**5)
     small = [Fraction(int(k), 7) for k in rng.integers(-9, 9, 3)]
-    hidden = stage(
-        "linear", {0: [[large, small[0] - large], [large + small[1], small[2] - large]]}, [one, -one]
-    )
-    return network(2, hidden, stage("linear", {1: [[one, -one]]}, [Fraction(0)]))
+    rows = [[large, small[0] - large], [-sign * (large + small[1]), -sign * (small[2] - large)]]
+    hidden = stage("linear", {0: rows}, [one, sign * one])
+    return network(2, hidden, stage("linear", {1: [[one, sign * one]]}, [Fraction(0)]))
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_what_a_neuron_is_charged_is_needed(simulator: Simulator, precision: Precision) -> None:
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_what_a_neuron_is_charged_is_needed(simulator: Simulator, sign: int, precision: Precision) -> None:
     """Neither the row's own charge nor that at the input covers the weights' rounding: each neuron must."""
     rng, x = np.random.default_rng(4), (Fraction(1), Fraction(1))
-    networks = [cancelling(rng, precision) for _ in range(12)]
+    networks = [cancelling(rng, precision, sign) for _ in range(12)]
     pinned = [Drawn(staged, x, x) for staged in networks]
     cases = [Case(box.staged, precision, *ends([box]), intersect=False) for box in pinned]
     for found, box in zip(simulator(cases), pinned, strict=True):

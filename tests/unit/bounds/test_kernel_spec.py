@@ -6,6 +6,8 @@ import importlib
 import inspect
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from hybrid_ai.bounds.backends import numba_cpu, reference
 from hybrid_ai.bounds.boxes import bound_boxes
 from hybrid_ai.bounds.dense import METHODS, pack
 from tests.architecture.sources import PACKAGE, ROOT
+from tests.gpu.simulator import Case, simulating
 from tests.soundness.backends import BACKENDS, unbounded
 from tests.soundness.random_networks import WEIGHTS, Drawn, draw
 
@@ -24,6 +27,7 @@ BACKEND_FOLDER = PACKAGE / "bounds" / "backends"
 FIELDS = {"name", "summary", "reference", "contract", "backends", "argument"}
 OPTIONAL = {"theory", "parts"}
 TOLERANCE = {"rtol": 1e-9, "atol": 1e-9}
+ON_A_DEVICE = "numba_cuda"  # its modules hold functions that launch kernels, and make these for a layout
 
 
 def entries() -> dict[str, dict[str, Any]]:
@@ -32,6 +36,7 @@ def entries() -> dict[str, dict[str, Any]]:
 
 
 ENTRIES = entries()
+CUDA_DENSE = ("make_kernels", "put", "make_work", "bound_vectors")
 PAIRS = [(name, backend) for name, entry in ENTRIES.items() for backend in entry["backends"]]
 
 
@@ -48,14 +53,21 @@ def named(found: Mapping[str, dict[str, Any]]) -> Iterator[str]:
             yield from parts
 
 
+def is_kernel(module: str, value: Any) -> bool:
+    """Whether a value of a backend's module is a kernel, or launches one."""
+    if module.startswith(ON_A_DEVICE):
+        return callable(value) and isinstance(inspect.unwrap(value), FunctionType)
+    return isinstance(value, Dispatcher)
+
+
 def missing(found: Mapping[str, dict[str, Any]]) -> list[str]:
-    """Compiled functions of the backends that no entry names."""
+    """Kernels of the backends that no entry names."""
     taken = set(named(found))
     return [
         f"{path.stem}.{name} has no entry in kernels/spec"
         for path in sorted(BACKEND_FOLDER.glob("numba_*.py"))
         for name, value in vars(importlib.import_module(f"hybrid_ai.bounds.backends.{path.stem}")).items()
-        if isinstance(value, Dispatcher)
+        if is_kernel(path.stem, value)
         and value.__module__.endswith(f".{path.stem}")
         and not name.startswith("_")
         and f"{path.stem}.{name}" not in taken
@@ -77,12 +89,13 @@ def test_an_entry_is_complete(name: str) -> None:
 def test_the_arguments_are_those_of_each_backend(name: str) -> None:
     wanted = [argument["name"] for argument in ENTRIES[name]["argument"]]
     for place in ENTRIES[name]["backends"].values():
-        assert list(inspect.signature(kernel(place).py_func).parameters) == wanted, place
+        function = kernel(place)
+        assert list(inspect.signature(getattr(function, "py_func", function)).parameters) == wanted, place
 
 
 def test_every_function_named_exists_and_is_named_once() -> None:
     places = list(named(ENTRIES))
-    assert [place for place in places if not isinstance(kernel(place), Dispatcher)] == []
+    assert [place for place in places if not is_kernel(place, kernel(place))] == []
     assert len(places) == len(set(places))
 
 
@@ -92,7 +105,10 @@ def test_every_kernel_has_an_entry() -> None:
 
 def test_a_kernel_without_an_entry_is_named() -> None:
     rest = {name: entry for name, entry in ENTRIES.items() if name != "bound_boxes"}
-    assert missing(rest) == ["numba_dense.bound_vectors has no entry in kernels/spec"]
+    assert missing(rest) == [
+        *(f"numba_cuda_dense.{name} has no entry in kernels/spec" for name in CUDA_DENSE),
+        "numba_dense.bound_vectors has no entry in kernels/spec",
+    ]
 
 
 def cases(*, chain: bool) -> Iterator[tuple[np.random.Generator, Drawn, np.ndarray, np.ndarray]]:
@@ -136,6 +152,8 @@ def compare_forward_point(backend: str) -> None:
 
 
 def compare_bound_boxes(backend: str) -> None:
+    if backend == "numba_cuda":
+        return compare_bound_boxes_simulated()
     assert backend == "numba_dense"
     for _, drawn, lower, upper in cases(chain=True):
         net, packed = flatten(drawn.staged).net, pack(drawn.staged, "double")
@@ -144,6 +162,17 @@ def compare_bound_boxes(backend: str) -> None:
             theirs = reference.bound_boxes(net, lower, upper, method, False, True)
             for found, wanted in zip(mine, theirs, strict=True):
                 np.testing.assert_allclose(found, wanted, **TOLERANCE)
+
+
+def compare_bound_boxes_simulated() -> None:
+    with simulating() as simulator:
+        for _, drawn, lower, upper in islice(cases(chain=True), 4):
+            net = flatten(drawn.staged).net
+            for method in METHODS:
+                case = Case(drawn.staged, "double", lower[:2], upper[:2], method)
+                theirs = reference.bound_boxes(net, lower[:2], upper[:2], method, False, True)
+                for found, wanted in zip(simulator([case])[0], theirs, strict=True):
+                    np.testing.assert_allclose(found, wanted, **TOLERANCE)
 
 
 COMPARISONS: Mapping[str, Callable[[str], None]] = {
