@@ -51,6 +51,7 @@ NAMES = (
     "trace",
     "dossier",
     "plan",
+    "ptx",
     "setup",
 )
 LAB = ROOT / "build" / "lab"

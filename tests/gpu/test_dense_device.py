@@ -166,3 +166,14 @@ def test_a_box_without_usable_ends_shows_nothing(simulator: Simulator, end: floa
     ends_ = np.array([[0.0]]), np.array([[end]])
     for found in simulator([Case(staged, one, *ends_, method) for one in PRECISIONS for method in METHODS]):
         assert (found.lower[0, 0], found.upper[0, 0]) == (-np.inf, np.inf)
+
+
+def test_lower_slopes_are_those_asked_for(simulator: Simulator) -> None:
+    """Where 63/64 < U / -L < 1 the two rules differ: slope 1 gives the output the lower bound L, slope 0 gives 0."""
+    one = [[Fraction(1)]]
+    staged = network(1, stage("relu", {0: one}, [Fraction(0)]), stage("linear", {1: one}, [Fraction(0)]))
+    box = np.array([[-1.0]]), np.array([[0.99]])
+    rules: tuple[Slopes, ...] = ("format", "area")
+    by_format, by_area = simulator([Case(staged, "single", *box, "crown", rule, False) for rule in rules])
+    assert by_format.lower[0, 0] == pytest.approx(-1.0, abs=1e-4)
+    assert by_area.lower[0, 0] == pytest.approx(0.0, abs=1e-4)
