@@ -19,7 +19,7 @@ from typing import Any
 from hybrid_ai.bounds.backends.cuda_geometry import Geometry
 
 REMEDY = "pip install 'hybrid-ai[cuda12]' (numba-cuda with the CUDA 12 wheels; no graphics card is needed)"
-INEXACT = re.compile(r"^\s*\S*\.(?:ftz|approx|full)\b.*", re.MULTILINE)  # not what IEEE says
+INEXACT = re.compile(r"[\w.]+\.(?:ftz|approx|full)\b[\w.]*")  # not what IEEE says
 USED = re.compile(r"Used (\d+) registers")
 SHARED = re.compile(r"(\d+) bytes smem")
 STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
@@ -171,5 +171,5 @@ def assemble(name: str, function: Any, signature: Any, card: Card) -> Assembled:
         stores,
         loads,
         int(shared[1]) if shared else 0,
-        tuple(sorted({line.strip().split()[0] for line in INEXACT.findall(text)})),
+        tuple(sorted(set(INEXACT.findall(text)))),
     )

@@ -169,7 +169,7 @@ def test_a_box_without_usable_ends_shows_nothing(simulator: Simulator, end: floa
 
 
 def test_lower_slopes_are_those_asked_for(simulator: Simulator) -> None:
-    """Where 63/64 < U / -L < 1 the two rules differ: slope 1 gives the output the lower bound L, slope 0 gives 0."""
+    """Where 63/64 < U / -L < 1 the two rules differ: slope 1 gives the lower bound L, slope 0 gives 0."""
     one = [[Fraction(1)]]
     staged = network(1, stage("relu", {0: one}, [Fraction(0)]), stage("linear", {1: one}, [Fraction(0)]))
     box = np.array([[-1.0]]), np.array([[0.99]])

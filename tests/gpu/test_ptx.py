@@ -1,10 +1,10 @@
-"""The CUDA kernels compiled for sm_70 and sm_90, without a device: no spills, two blocks on each processor."""
+"""The CUDA kernels compiled for sm_70 and sm_90, no device needed: no spills, two blocks per processor."""
 
 from __future__ import annotations
 
 import pytest
 
-from benchmarks.cuda_compile import CARDS, H200, V100, CannotCompile, Card, find_assembler
+from benchmarks.cuda_compile import CARDS, H200, INEXACT, V100, CannotCompile, Card, find_assembler
 from benchmarks.lab_items.ptx import ACAS_XU, figures_of, measured
 from hybrid_ai.bounds.backends.cuda_geometry import (
     MOST_REGISTERS,
@@ -71,6 +71,17 @@ def test_double_precision_compiles_for_both(assembler: None) -> None:
     for card in CARDS:
         rows = measured("double", ACAS_XU, card)
         assert all(row["blocks_held"] >= 2 and row["inexact"] == () for row in rows)
+
+
+def test_instructions_that_do_not_round_to_nearest_are_found() -> None:
+    text = """
+    fma.rn.f32 %f1, %f2, %f3, %f4;
+    div.rn.f32 %f1, %f2, %f3;
+    @%p1 div.approx.f32 %f1, %f2, %f3;
+    mul.rn.ftz.f32 %f1, %f2, %f3;
+    div.full.f32 %f1, %f2, %f3;
+    """
+    assert INEXACT.findall(text) == ["div.approx.f32", "mul.rn.ftz.f32", "div.full.f32"]
 
 
 def test_spills_and_too_few_blocks_are_told() -> None:
