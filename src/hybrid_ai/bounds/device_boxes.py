@@ -109,8 +109,8 @@ class DeviceBoxes:
                 )
         except OutOfDeviceMemory:
             self._work = None
-            if self._most <= FEWEST_BOXES:
+            if len(out) <= FEWEST_BOXES:
                 raise
-            self._most = max(FEWEST_BOXES, min(self._most, len(out)) // 2)
+            self._most = max(FEWEST_BOXES, len(out) // 2)
             return False
         return True
