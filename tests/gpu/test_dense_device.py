@@ -168,6 +168,14 @@ def test_a_box_without_usable_ends_shows_nothing(simulator: Simulator, end: floa
         assert (found.lower[0, 0], found.upper[0, 0]) == (-np.inf, np.inf)
 
 
+def test_boxes_are_rounded_outward(simulator: Simulator) -> None:
+    """Without error terms, and with a weight that rounds nothing, only the boxes can lose anything."""
+    staged = network(1, stage("linear", {0: [[Fraction(1)]]}, [Fraction(0)]))
+    ends_ = np.array([[0.1], [-0.1], [16777217.0]])
+    found = simulator([Case(staged, "single", ends_, ends_, "crown", "format", False, sound=False)])[0]
+    assert np.all(found.lower < ends_) and np.all(ends_ < found.upper)
+
+
 def test_lower_slopes_are_those_asked_for(simulator: Simulator) -> None:
     """Where 63/64 < U / -L < 1 the two rules differ: slope 1 gives the lower bound L, slope 0 gives 0."""
     one = [[Fraction(1)]]
