@@ -168,6 +168,16 @@ def test_a_box_without_usable_ends_shows_nothing(simulator: Simulator, end: floa
         assert (found.lower[0, 0], found.upper[0, 0]) == (-np.inf, np.inf)
 
 
+def test_underflow_counts_as_much_as_the_values_that_it_meets(simulator: Simulator) -> None:
+    """The output's coefficient on the input underflows, the input is large, their product is neither."""
+    tiny, x = Fraction(1, 10**23), Fraction(10**29)
+    hidden = stage("linear", {0: [[tiny]]}, [Fraction(0)])
+    staged = network(1, hidden, stage("linear", {1: [[tiny]]}, [Fraction(0)]))
+    pinned = Drawn(staged, (x,), (x,))
+    found = simulator([Case(staged, "single", *ends([pinned]), intersect=False)])[0]
+    assert misses(found, 0, outputs(pinned, [x])) == []
+
+
 def test_boxes_are_rounded_outward(simulator: Simulator) -> None:
     """Without error terms, and with a weight that rounds nothing, only the boxes can lose anything."""
     staged = network(1, stage("linear", {0: [[Fraction(1)]]}, [Fraction(0)]))
