@@ -136,6 +136,29 @@ def dense_kernels(geometry: Geometry) -> Iterator[tuple[str, Any, Any]]:
     yield "stage", kernels.stage.py_func, stage
 
 
+def search_kernels() -> Iterator[tuple[str, Any, Any]]:
+    """The same of the search's kernels."""
+    from numba import types
+
+    from hybrid_ai.bounds.arrays import Net, Node
+    from hybrid_ai.bounds.backends import cuda_search
+    from hybrid_ai.bounds.backends.numba_cuda import DeviceRows
+
+    floats, integers, matrix = types.float64[::1], types.int64[::1], types.float64[:, ::1]
+    whole, cube = types.int64[:, ::1], types.float64[:, :, ::1]
+    of_net = {name: floats for name in ("weights", "sizes", "bias", "bias_size")}
+    of_net |= {"relu": types.boolean[::1], "gamma": types.float64, "float32": matrix}
+    of_node = {"active": whole, "counts": whole, "influence": cube}
+    of_rows = {"coef": cube, "scaled": cube, "chosen": whole}
+    net = types.NamedTuple([of_net.get(name, integers) for name in Net._fields], Net)
+    node = types.NamedTuple([of_node.get(name, matrix) for name in Node._fields], Node)
+    rows = types.NamedTuple([of_rows.get(name, matrix) for name in DeviceRows._fields], DeviceRows)
+    tops = (types.int64, types.int64)
+    yield "forward_points", cuda_search.forward_points.py_func, types.void(net, matrix, matrix)
+    yield "carry_rows", cuda_search.carry_rows.py_func, types.void(net, node, *tops, rows)
+    yield "tighten_nodes", cuda_search.tighten_nodes.py_func, types.void(net, node, rows, integers)
+
+
 def assemble(name: str, function: Any, signature: Any, card: Card) -> Assembled:
     """Compile a kernel for a card and read what the assembler says.
 

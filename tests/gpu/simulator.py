@@ -1,4 +1,4 @@
-"""The dense CUDA kernels in the simulator, as a process: pickled cases come in, pickled bounds go out.
+"""The CUDA kernels in the simulator, as a process: pickled cases come in, pickled results go out.
 
 The simulator is chosen when `numba.cuda` is imported, so it needs a process of its own.
 """
@@ -13,10 +13,13 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 
+from hybrid_ai.bounds import Arithmetic, flatten
+from hybrid_ai.bounds.arrays import Net, Node
+from hybrid_ai.bounds.backends import reference
 from hybrid_ai.bounds.backends.reference import Method
 from hybrid_ai.bounds.boxes import OutputBounds
 from hybrid_ai.bounds.dense import Precision, Slopes
@@ -25,7 +28,14 @@ from hybrid_ai.bounds.device_boxes import DeviceBoxes
 from hybrid_ai.network import StagedNetwork
 from tests.architecture.sources import ROOT
 
+Found = TypeVar("Found", covariant=True)
 SMALL = (16, 4)  # threads of a block, weight rows at once: the simulator starts every thread
+
+
+class Runs(Protocol[Found]):
+    """A case: found in the simulator."""
+
+    def run(self) -> Found: ...
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,83 @@ class Case:
     sound: bool = True
     layout: tuple[int, int] | None = SMALL
 
+    def run(self) -> OutputBounds:
+        boxes = DeviceBoxes(packed(self))
+        return boxes(self.lower, self.upper, self.method, slopes=self.slopes, intersect=self.intersect)
+
+
+class Nodes(NamedTuple):
+    """What the search's kernels find: of each node whether it is bounded, its arrays (nodes first), the
+    values of its rows and what they may have lost (nodes, R), and all outputs at its lower corner.
+    """
+
+    bounded: np.ndarray
+    node: Node
+    value: np.ndarray
+    lost: np.ndarray
+    outputs: np.ndarray
+
+
+@dataclass(frozen=True)
+class NodeCase:
+    """Nodes to bound, and rows over all groups to bound in each; at_once: rows of the work space."""
+
+    staged: StagedNetwork
+    lower: np.ndarray
+    upper: np.ndarray
+    held: np.ndarray
+    table: np.ndarray
+    offsets: np.ndarray
+    arithmetic: Arithmetic = "real"
+    at_once: int | None = None
+    threads: int = 8
+
+    def run(self) -> Nodes:
+        from hybrid_ai.bounds.backends import numba_cuda
+
+        numba_cuda.THREADS = self.threads
+        net = flatten(self.staged, self.arithmetic).net
+        on_device, count = numba_cuda.put(net), len(self.lower)
+        node = numba_cuda.make_nodes(net, self.lower, self.upper, self.held)
+        work = numba_cuda.make_rows(net, count, self.at_once)
+        bounded = numba_cuda.tighten(on_device, node, work)
+        found = Node(*(values.copy_to_host() for values in node))
+        rows = self._rows(net, found)
+        numba_cuda.backward(on_device, node, net.size.shape[0], len(self.table), rows)
+        value, lost = zip(*(self._least(net, found, rows, b) for b in range(count)), strict=True)
+        outputs = to_device(np.full((count, net.bias.shape[0]), np.nan))
+        numba_cuda.forward_point(on_device, to_device(self.lower), outputs)
+        return Nodes(bounded, found, np.stack(value), np.stack(lost), outputs.copy_to_host())
+
+    def _rows(self, net: Net, found: Node) -> Any:
+        """The table's rows in each node, with what rounding it may have lost."""
+        from hybrid_ai.bounds.backends import numba_cuda
+
+        count = len(self.lower)
+        made = numba_cuda.make_rows(net, count, len(self.table))
+        stored = np.abs(self.offsets) + np.abs(found.magnitude) @ np.abs(self.table).T
+        return made._replace(
+            coef=to_device(np.repeat(self.table[None], count, axis=0)),
+            constant=to_device(np.repeat(self.offsets[None], count, axis=0)),
+            lost=to_device(stored * 4.0 * reference.UNIT),
+            penalty=to_device(np.zeros((count, len(self.table)))),
+        )
+
+    def _least(self, net: Net, found: Node, rows: Any, b: int) -> tuple[np.ndarray, np.ndarray]:
+        """Least values of the rows of node b as the reference concludes them."""
+        inputs = net.size[0]
+        form, constant = rows.coef[b].copy_to_host()[:, :inputs], rows.constant[b].copy_to_host()
+        low, high, size = (part[b, :inputs] for part in (found.lower, found.upper, found.magnitude))
+        value = constant + np.where(form >= 0.0, form * low, form * high).sum(axis=1)
+        lost = rows.lost[b].copy_to_host() + net.gamma * (np.abs(constant) + np.abs(form) @ size)
+        return value, lost * reference.FINAL + reference.TINY
+
+
+def to_device(values: np.ndarray) -> Any:
+    from numba import cuda
+
+    return cuda.to_device(values)
+
 
 class Simulator:
     """A running simulator."""
@@ -49,11 +136,11 @@ class Simulator:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._in, self._out = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
 
-    def __call__(self, cases: Sequence[Case]) -> list[OutputBounds]:
-        """Bounds of each case."""
+    def __call__(self, cases: Sequence[Runs[Found]]) -> list[Found]:
+        """What each case finds."""
         pickle.dump(list(cases), self._in)
         self._in.flush()
-        found: list[OutputBounds] = pickle.load(self._out)
+        found: list[Found] = pickle.load(self._out)
         return found
 
 
@@ -76,18 +163,13 @@ def packed(case: Case) -> DeviceNetwork:
     return replace(network, net=network.net._replace(geometry=geometry))
 
 
-def bound(case: Case) -> OutputBounds:
-    boxes = DeviceBoxes(packed(case))
-    return boxes(case.lower, case.upper, case.method, slopes=case.slopes, intersect=case.intersect)
-
-
 def main() -> None:
     sys.setswitchinterval(1e-6)  # the simulator polls its threads
     warnings.simplefilter("ignore")  # numpy's scalars warn where a device's numbers overflow or are NaN
     try:
         while True:
             cases = pickle.load(sys.stdin.buffer)
-            pickle.dump([bound(case) for case in cases], sys.stdout.buffer)
+            pickle.dump([case.run() for case in cases], sys.stdout.buffer)
             sys.stdout.buffer.flush()
     except EOFError:
         pass

@@ -15,11 +15,12 @@ import pytest
 from numba.core.dispatcher import Dispatcher
 
 from hybrid_ai.bounds import flatten
+from hybrid_ai.bounds.arrays import Net
 from hybrid_ai.bounds.backends import numba_cpu, reference
 from hybrid_ai.bounds.boxes import bound_boxes
 from hybrid_ai.bounds.dense import METHODS, pack
 from tests.architecture.sources import PACKAGE, ROOT
-from tests.gpu.simulator import Case, simulating
+from tests.gpu.simulator import Case, NodeCase, Nodes, Simulator, simulating
 from tests.soundness.backends import BACKENDS, unbounded
 from tests.soundness.random_networks import WEIGHTS, Drawn, draw
 
@@ -152,8 +153,6 @@ def compare_forward_point(backend: str) -> None:
 
 
 def compare_bound_boxes(backend: str) -> None:
-    if backend == "numba_cuda":
-        return compare_bound_boxes_simulated()
     assert backend == "numba_dense"
     for _, drawn, lower, upper in cases(chain=True):
         net, packed = flatten(drawn.staged).net, pack(drawn.staged, "double")
@@ -164,15 +163,50 @@ def compare_bound_boxes(backend: str) -> None:
                 np.testing.assert_allclose(found, wanted, **TOLERANCE)
 
 
-def compare_bound_boxes_simulated() -> None:
-    with simulating() as simulator:
-        for _, drawn, lower, upper in islice(cases(chain=True), 4):
-            net = flatten(drawn.staged).net
-            for method in METHODS:
-                case = Case(drawn.staged, "double", lower[:2], upper[:2], method)
-                theirs = reference.bound_boxes(net, lower[:2], upper[:2], method, False, True)
-                for found, wanted in zip(simulator([case])[0], theirs, strict=True):
-                    np.testing.assert_allclose(found, wanted, **TOLERANCE)
+def simulate_bound_boxes(simulator: Simulator) -> None:
+    for _, drawn, lower, upper in islice(cases(chain=True), 4):
+        net = flatten(drawn.staged).net
+        for method in METHODS:
+            case = Case(drawn.staged, "double", lower[:2], upper[:2], method)
+            theirs = reference.bound_boxes(net, lower[:2], upper[:2], method, False, True)
+            for found, wanted in zip(simulator([case])[0], theirs, strict=True):
+                np.testing.assert_allclose(found, wanted, **TOLERANCE)
+
+
+def simulated_nodes(simulator: Simulator) -> Iterator[tuple[NodeCase, Net, Nodes]]:
+    for rng, drawn, lower, upper in islice(cases(chain=False), 8):
+        net = flatten(drawn.staged).net
+        held, table = np.stack([unbounded(net)] * 2), rng.normal(size=(4, net.bias.shape[0]))
+        case = NodeCase(drawn.staged, lower[:2], upper[:2], held, table, rng.normal(size=4))
+        yield case, net, simulator([case])[0]
+
+
+def simulate_tighten(simulator: Simulator) -> None:
+    for case, net, found in simulated_nodes(simulator):
+        assert found.bounded.all()
+        for b in range(2):
+            theirs = BACKENDS["reference"].bound(net, case.lower[b], case.upper[b], case.held[b])
+            assert theirs is not None
+            for name in ("lower", "upper", "low_slope", "high_slope", "intercept", "magnitude", "step_error"):
+                first = 0 if name in ("lower", "upper", "magnitude") else net.size[0]
+                mine, wanted = getattr(found.node, name)[b], getattr(theirs, name)
+                np.testing.assert_allclose(mine[first:], wanted[first:], **TOLERANCE)
+
+
+def simulate_backward(simulator: Simulator) -> None:
+    for case, net, found in simulated_nodes(simulator):
+        for b in range(2):
+            bound = BACKENDS["reference"].rows
+            theirs = bound(net, case.lower[b], case.upper[b], case.held[b], case.table, case.offsets)
+            np.testing.assert_allclose(found.value[b], theirs.value, **TOLERANCE)
+
+
+def simulate_forward_point(simulator: Simulator) -> None:
+    for case, net, found in simulated_nodes(simulator):
+        for b in range(2):
+            np.testing.assert_allclose(
+                found.outputs[b], reference.forward_point(net, case.lower[b]), **TOLERANCE
+            )
 
 
 COMPARISONS: Mapping[str, Callable[[str], None]] = {
@@ -183,7 +217,27 @@ COMPARISONS: Mapping[str, Callable[[str], None]] = {
 }
 
 
+SIMULATIONS: Mapping[str, Callable[[Simulator], None]] = {
+    "tighten": simulate_tighten,
+    "backward": simulate_backward,
+    "forward_point": simulate_forward_point,
+    "bound_boxes": simulate_bound_boxes,
+}
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with simulating() as running:
+        yield running
+
+
 @pytest.mark.parametrize(("name", "backend"), PAIRS)
-def test_a_backend_gives_what_the_reference_gives(name: str, backend: str) -> None:
-    assert name in COMPARISONS, f"{name}: say in COMPARISONS how a backend is compared with the reference"
-    COMPARISONS[name](backend)
+def test_a_backend_gives_what_the_reference_gives(
+    name: str, backend: str, request: pytest.FixtureRequest
+) -> None:
+    known = SIMULATIONS if backend == ON_A_DEVICE else COMPARISONS
+    assert name in known, f"{name}: say how {backend} is compared with the reference"
+    if backend == ON_A_DEVICE:
+        SIMULATIONS[name](request.getfixturevalue("simulator"))
+    else:
+        COMPARISONS[name](backend)
