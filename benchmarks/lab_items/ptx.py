@@ -6,7 +6,16 @@ from dataclasses import asdict
 from itertools import product
 from typing import Any
 
-from benchmarks.cuda_compile import CARDS, V100, CannotCompile, Card, assemble, dense_kernels, toolkit
+from benchmarks.cuda_compile import (
+    CARDS,
+    V100,
+    CannotCompile,
+    Card,
+    assemble,
+    dense_kernels,
+    search_kernels,
+    toolkit,
+)
 from benchmarks.lab_items.base import Bench, Figure, Item, LabError, Report, at_least, at_most, count, plain
 from hybrid_ai.bounds.backends.cuda_geometry import MOST_SHARED, WIDEST, choose_geometry
 
@@ -14,6 +23,7 @@ ITEMSIZE = {"single": 4, "double": 8}
 WIDTHS = (8, 50, WIDEST)
 ACAS_XU = 50  # neurons of a layer
 FEWEST_BLOCKS = 2
+THREADS = 64  # of a block of the search's kernels
 
 
 def measured(precision: str, widest: int, card: Card) -> list[dict[str, Any]]:
@@ -25,6 +35,17 @@ def measured(precision: str, widest: int, card: Card) -> list[dict[str, Any]]:
         held = card.blocks_held(geometry.threads, found.registers, found.shared)
         row = {"card": card.name, "architecture": card.architecture, "precision": precision, "widest": widest}
         rows.append({**row, **geometry._asdict(), **asdict(found), "blocks_held": held})
+    return rows
+
+
+def of_the_search(card: Card) -> list[dict[str, Any]]:
+    """The search's kernels on one card."""
+    rows = []
+    for name, function, signature in search_kernels():
+        found = assemble(name, function, signature, card)
+        held = card.blocks_held(THREADS, found.registers, found.shared)
+        row = {"card": card.name, "architecture": card.architecture, "precision": "double", "widest": None}
+        rows.append({**row, "threads": THREADS, **asdict(found), "blocks_held": held})
     return rows
 
 
@@ -67,6 +88,7 @@ def run(bench: Bench) -> Report:
     try:
         cases = product(ITEMSIZE, widths, CARDS)
         rows = [row for precision, widest, card in cases for row in measured(precision, widest, card)]
+        rows += [row for card in CARDS for row in of_the_search(card)]
     except CannotCompile as error:
         raise LabError(str(error)) from error
     return Report(figures_of(rows), {"kernels": rows, "versions": toolkit()})

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.cuda_compile import CARDS, H200, INEXACT, V100, CannotCompile, Card, find_assembler
-from benchmarks.lab_items.ptx import ACAS_XU, figures_of, measured
+from benchmarks.lab_items.ptx import ACAS_XU, THREADS, figures_of, measured, of_the_search
+from hybrid_ai.bounds.backends import numba_cuda
 from hybrid_ai.bounds.backends.cuda_geometry import (
     MOST_REGISTERS,
     MOST_SHARED,
@@ -23,19 +24,17 @@ def assembler() -> None:
 
 
 @pytest.mark.parametrize("itemsize", [4, 8])
-@pytest.mark.parametrize("widest", range(1, WIDEST + 1))
-def test_the_layout_fits_every_width(widest: int, itemsize: int) -> None:
-    geometry = choose_geometry(widest, itemsize)
-    assert widest <= geometry.width < widest + 4
-    assert geometry.threads % 32 == 0
-    assert (
-        geometry.width * geometry.itemsize % 16 == 0
-    )  # each row of weights begins at a multiple of 16 bytes
-    assert 1 <= geometry.rows <= geometry.width
-    assert geometry.shared_bytes <= MOST_SHARED
-    assert 2 * geometry.shared_bytes <= V100.shared
-    assert 2 * (geometry.shared_bytes + H200.reserved) <= H200.shared
-    assert itemsize == 8 or geometry.sum_registers <= MOST_REGISTERS // 2 + 1
+def test_the_layout_fits_every_width(itemsize: int) -> None:
+    for widest in range(1, WIDEST + 1):
+        geometry = choose_geometry(widest, itemsize)
+        assert widest <= geometry.width < widest + 4
+        assert geometry.threads % 32 == 0
+        assert geometry.width * geometry.itemsize % 16 == 0  # a row of weights begins at 16 bytes
+        assert 1 <= geometry.rows <= geometry.width
+        assert geometry.shared_bytes <= MOST_SHARED
+        assert 2 * geometry.shared_bytes <= V100.shared
+        assert 2 * (geometry.shared_bytes + H200.reserved) <= H200.shared
+        assert itemsize == 8 or geometry.sum_registers <= MOST_REGISTERS // 2 + 1
 
 
 @pytest.mark.parametrize("widest", [0, WIDEST + 1])
@@ -65,6 +64,15 @@ def test_the_dense_kernels_do_not_spill(assembler: None, card: Card) -> None:
         assert row["shared"] in (0, geometry.shared_bytes)
     assert rows[1]["shared"] == geometry.shared_bytes
     assert rows[1]["registers"] >= geometry.sum_registers
+
+
+def test_the_kernels_of_the_search_compile_for_both(assembler: None) -> None:
+    assert numba_cuda.THREADS == THREADS
+    for card in CARDS:
+        rows = of_the_search(card)
+        assert [row["kernel"] for row in rows] == ["forward_points", "carry_rows", "tighten_nodes"]
+        assert all(row["spill_stores"] == 0 and row["inexact"] == () for row in rows)
+        assert all(row["blocks_held"] >= 2 for row in rows)
 
 
 def test_double_precision_compiles_for_both(assembler: None) -> None:
