@@ -11,8 +11,10 @@ import pytest
 
 from hybrid_ai.bounds import flatten
 from hybrid_ai.bounds.backends import numba_cpu
+from hybrid_ai.network import Rounding, StagedNetwork
+from hybrid_ai.network.rounding import Cost
 from tests.gpu.simulator import NodeCase, Nodes, Simulator, simulating
-from tests.soundness.backends import NodeBounds, unbounded
+from tests.soundness.backends import BACKENDS, NodeBounds, unbounded
 from tests.soundness.random_networks import WEIGHTS, Drawn, draw, network, point, pre_activations, stage
 from tests.soundness.test_containment import violations
 from tests.soundness.test_dense import boxes_of, ends
@@ -63,12 +65,19 @@ def test_bounds_lines_and_rows_contain_exact_values(simulator: Simulator, style:
     assert bounded > 3
 
 
+def computed_in_float32(staged: StagedNetwork) -> StagedNetwork:
+    """The network, of which a float32 execution rounds every stage."""
+    cost = Rounding(None, None, Cost(terms=30, degree=3, gain=4))
+    return replace(staged, stages=tuple(replace(part, rounding=cost) for part in staged.stages))
+
+
 @pytest.mark.parametrize("arithmetic", ["real", "both"])
 def test_nodes_are_those_of_the_processor(simulator: Simulator, arithmetic: str) -> None:
     """Every array, the lists of neurons and what float32 executions change included."""
     rng = np.random.default_rng(22)
     for _ in range(3):
-        case = replace(case_of(rng, boxes_of(rng, draw(rng, WEIGHTS["eighths"]), 2)), arithmetic=arithmetic)
+        case = case_of(rng, boxes_of(rng, draw(rng, WEIGHTS["eighths"]), 2))
+        case = replace(case, staged=computed_in_float32(case.staged), arithmetic=arithmetic)
         net = flatten(case.staged, case.arithmetic).net
         found = simulator([case])[0]
         for b in range(2):
@@ -88,6 +97,10 @@ def test_nodes_are_those_of_the_processor(simulator: Simulator, arithmetic: str)
                     np.testing.assert_allclose(
                         mine[b][first:], theirs[first:], rtol=1e-9, atol=1e-9, err_msg=name
                     )
+            rows = BACKENDS["reference"].rows
+            wanted = rows(net, case.lower[b], case.upper[b], case.held[b], case.table, case.offsets)
+            np.testing.assert_allclose(found.value[b], wanted.value, rtol=1e-9, atol=1e-9)
+            np.testing.assert_allclose(found.lost[b], wanted.lost, rtol=1e-6, atol=0.0)
     assert arithmetic == "real" or found.node.deviation.max() > 0.0
 
 
