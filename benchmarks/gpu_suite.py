@@ -39,10 +39,13 @@ from hybrid_ai.bounds.dense import METHODS, Precision, pack
 from hybrid_ai.bounds.device import DeviceError, pack_for_device
 from hybrid_ai.bounds.device_boxes import DeviceBoxes
 from hybrid_ai.network import StagedNetwork, load_model
+from tests.gpu.simulator import NodeCase
+from tests.soundness.backends import BACKENDS, unbounded
 from tests.soundness.random_networks import WEIGHTS, draw, network, stage
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 SLACK = {"single": 1e-3, "double": 1e-9}  # of the largest bound: what the charges may differ by
+FAR = 1e300  # no bound at all
 BATCHES = (64, 1024, 8192, 65536, 262144)
 ACAS_XU = ("acasxu/onnx/ACASXU_run2a_1_1_batch_2000.onnx", (5, 50, 50, 50, 50, 50, 50, 5))
 
@@ -71,7 +74,9 @@ def networks(rng: np.random.Generator, small: bool) -> Iterator[StagedNetwork]:
 
 
 def difference(found: np.ndarray, wanted: np.ndarray) -> float:
-    """Largest difference of bounds, relative to the largest of them; NaN where one is not finite."""
+    """Largest difference of bounds, relative to the largest of them; FAR where one is not finite."""
+    if not np.all(np.isfinite(found)):
+        return FAR
     return float(np.max(np.abs(found - wanted)) / (1.0 + np.max(np.abs(wanted))))
 
 
@@ -89,11 +94,42 @@ def compare(small: bool) -> dict[str, Any]:
                     slopes = "area" if area else "format"
                     found = np.stack(boxes(lower, upper, method, slopes=slopes, intersect=intersect))
                     worst = difference(found, wanted)
-                    agrees = bool(np.all(np.isfinite(found))) and worst <= SLACK[precision]
+                    agrees = worst <= SLACK[precision]
                     rows.append((list(staged.group_sizes), precision, method, slopes, worst, agrees))
     names = ("group_sizes", "precision", "method", "slopes", "worst", "agrees")
     table = [dict(zip(names, row, strict=True)) for row in rows]
     return {"cases": len(table), "disagree": [row for row in table if not row["agrees"]]}
+
+
+def compare_search(small: bool) -> dict[str, Any]:
+    """The same of the search's kernels: bounds and relaxations, rows, values at a point."""
+    rng, worst = np.random.default_rng(7), {"tighten": 0.0, "backward": 0.0, "forward_point": 0.0}
+    cases = 0
+    for _ in range(3 if small else 20):
+        staged = draw(rng, WEIGHTS["eighths"], 6, 40).staged
+        net = flatten(staged).net
+        lower, upper = random_boxes(rng, staged.n_inputs, 5)
+        held = np.stack([unbounded(net)] * len(lower))
+        table, offsets = rng.normal(size=(4, net.bias.shape[0])), rng.normal(size=4)
+        found = NodeCase(staged, lower, upper, held, table, offsets, threads=64).run()
+        for b in range(len(lower)):
+            node = BACKENDS["reference"].bound(net, lower[b], upper[b], held[b])
+            assert node is not None
+            rows = BACKENDS["reference"].rows(net, lower[b], upper[b], held[b], table, offsets)
+            ends = np.stack([found.node.lower[b], found.node.upper[b]])
+            pairs = (
+                ("tighten", ends, np.stack([node.lower, node.upper])),
+                ("backward", found.value[b], rows.value),
+                ("forward_point", found.outputs[b], reference.forward_point(net, lower[b])),
+            )
+            for name, mine, theirs in pairs:
+                worst[name] = max(worst[name], difference(mine, theirs))
+            cases += 3
+    return {
+        "cases": cases,
+        "disagree": [name for name in worst if not worst[name] <= SLACK["double"]],
+        **worst,
+    }
 
 
 def timed(run: Callable[[], object], seconds: float) -> float:
@@ -175,6 +211,7 @@ def run(small: bool) -> dict[str, Any]:
         "device": device,
         "peak_flops": peaks,
         "against_the_reference": compare(small),
+        "search_against_the_reference": compare_search(small),
         "network": name,
         "throughput": measure(staged, peaks, small),
         "against_the_processor": compare_with_processor(staged),
@@ -199,8 +236,9 @@ def main(arguments: list[str] | None = None) -> int:
     stamp = found["date"][:19].replace(":", "")
     target = options.output or ROOT / "benchmarks" / "results" / f"gpu-{stamp}.json"
     target.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    disagree = found["against_the_reference"]["disagree"]
-    print(f"{target}: {found['against_the_reference']['cases']} comparisons, {len(disagree)} disagree")
+    parts = [found["against_the_reference"], found["search_against_the_reference"]]
+    disagree = [one for part in parts for one in part["disagree"]]
+    print(f"{target}: {sum(part['cases'] for part in parts)} comparisons, {len(disagree)} disagree")
     return 1 if disagree else 0
 
 

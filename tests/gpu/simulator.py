@@ -28,6 +28,7 @@ from hybrid_ai.bounds.device_boxes import DeviceBoxes
 from hybrid_ai.network import StagedNetwork
 from tests.architecture.sources import ROOT
 
+WRITTEN = ("low_slope", "high_slope", "intercept", "step_error", "deviation")  # of a node, but for its box
 Found = TypeVar("Found", covariant=True)
 SMALL = (16, 4)  # threads of a block, weight rows at once: the simulator starts every thread
 
@@ -71,7 +72,10 @@ class Nodes(NamedTuple):
 
 @dataclass(frozen=True)
 class NodeCase:
-    """Nodes to bound, and rows over all groups to bound in each; at_once: rows of the work space."""
+    """Nodes to bound, and rows over all groups to bound in each; at_once: rows of the work space.
+
+    What the kernels are to write is NaN before.
+    """
 
     staged: StagedNetwork
     lower: np.ndarray
@@ -89,8 +93,10 @@ class NodeCase:
         numba_cuda.THREADS = self.threads
         net = flatten(self.staged, self.arithmetic).net
         on_device, count = numba_cuda.put(net), len(self.lower)
-        node = numba_cuda.make_nodes(net, self.lower, self.upper, self.held)
+        made = numba_cuda.make_nodes(net, self.lower, self.upper, self.held)
+        node = poisoned(made, *WRITTEN)
         work = numba_cuda.make_rows(net, count, self.at_once)
+        work = poisoned(work, "coef", "scaled", "constant", "lost", "penalty")
         bounded = numba_cuda.tighten(on_device, node, work)
         found = Node(*(values.copy_to_host() for values in node))
         rows = self._rows(net, found)
@@ -122,6 +128,12 @@ class NodeCase:
         value = constant + np.where(form >= 0.0, form * low, form * high).sum(axis=1)
         lost = rows.lost[b].copy_to_host() + net.gamma * (np.abs(constant) + np.abs(form) @ size)
         return value, lost * reference.FINAL + reference.TINY
+
+
+def poisoned(record: Any, *names: str) -> Any:
+    """The record with NaN wherever it is to be written before it is read."""
+    values = {name: to_device(np.full(getattr(record, name).shape, np.nan)) for name in names}
+    return record._replace(**values)
 
 
 def to_device(values: np.ndarray) -> Any:
