@@ -34,10 +34,10 @@ from hybrid_ai.bench.throughput import products
 from hybrid_ai.bounds import flatten
 from hybrid_ai.bounds.backends import reference
 from hybrid_ai.bounds.backends.cuda_geometry import WIDEST
-from hybrid_ai.bounds.boxes import bound_boxes
+from hybrid_ai.bounds.boxes import OutputBounds, bound_boxes
 from hybrid_ai.bounds.dense import METHODS, Precision, pack
-from hybrid_ai.bounds.device import DeviceError, pack_for_device
-from hybrid_ai.bounds.device_boxes import DeviceBoxes
+from hybrid_ai.bounds.device import DeviceError, pack_for_device, pack_for_device_without_errors
+from hybrid_ai.bounds.device_boxes import DeviceBoxes, UnsoundDenseDeviceBoxes
 from hybrid_ai.network import StagedNetwork, load_model
 from tests.gpu.simulator import NodeCase
 from tests.soundness.backends import BACKENDS, unbounded
@@ -143,12 +143,18 @@ def timed(run: Callable[[], object], seconds: float) -> float:
     return median(turns)
 
 
+def on_device(staged: StagedNetwork, precision: Precision, sound: bool) -> Callable[..., OutputBounds]:
+    if sound:
+        return DeviceBoxes(pack_for_device(staged, precision))
+    return UnsoundDenseDeviceBoxes(pack_for_device_without_errors(staged, precision))
+
+
 def measure(staged: StagedNetwork, peaks: dict[Precision, float], small: bool) -> list[dict[str, Any]]:
     """Boxes in a second by method, precision, error terms and batch, and the share of the card's peak."""
     rng, rows = np.random.default_rng(0), []
     for precision in PRECISIONS:
         for sound in (True, False):
-            boxes = DeviceBoxes(pack_for_device(staged, precision, sound=sound))
+            boxes = on_device(staged, precision, sound)
             for method in METHODS:
                 for batch in BATCHES[:2] if small else BATCHES:
                     ends = random_boxes(rng, staged.n_inputs, batch)

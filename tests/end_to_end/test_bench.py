@@ -128,4 +128,6 @@ def test_nothing_but_the_benchmark_reads_bounds_without_error_terms() -> None:
         "src/hybrid_ai/bench/throughput.py",
         "src/hybrid_ai/bounds/boxes.py",
         "src/hybrid_ai/bounds/dense.py",
+        "src/hybrid_ai/bounds/device.py",
+        "src/hybrid_ai/bounds/device_boxes.py",
     }

@@ -85,20 +85,26 @@ class DeviceWork(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class DeviceNetwork:
-    """A chain packed for a device: with error terms its bounds hold in real arithmetic."""
+    """A chain packed for a device with error terms: its bounds hold in real arithmetic."""
 
     net: DeviceNet
     precision: Precision
-    sound: bool
 
 
-def pack_for_device(staged: StagedNetwork, precision: Precision, *, sound: bool = True) -> DeviceNetwork:
+@dataclass(frozen=True, eq=False)
+class UnsoundDenseDeviceNetwork:
+    """The same without error terms: its bounds may be wrong by rounding, and serve to time only."""
+
+    net: DeviceNet
+    precision: Precision
+
+
+def pack_for_device(staged: StagedNetwork, precision: Precision) -> DeviceNetwork:
     """Pack a chain of fully connected stages for the CUDA kernels.
 
     Args:
         staged: the network; each stage reads the group before it only.
         precision: what the kernels compute in.
-        sound: false to measure what the error terms cost; such bounds may be wrong by rounding.
 
     Raises:
         TooWide: a group that is read has more than WIDEST elements.
@@ -107,6 +113,19 @@ def pack_for_device(staged: StagedNetwork, precision: Precision, *, sound: bool 
     Sound because: gamma is above the relative error of any sum, with the roundings of its stored terms
     (docs/theory/rounding-on-a-device.md).
     """
+    return DeviceNetwork(_packed(staged, precision, sound=True), precision)
+
+
+def pack_for_device_without_errors(staged: StagedNetwork, precision: Precision) -> UnsoundDenseDeviceNetwork:
+    """Pack a chain so that nothing is added for rounding: what the error terms cost is measured against it.
+
+    Raises:
+        TooWide, NotDense: as `pack_for_device`.
+    """
+    return UnsoundDenseDeviceNetwork(_packed(staged, precision, sound=False), precision)
+
+
+def _packed(staged: StagedNetwork, precision: Precision, *, sound: bool) -> DeviceNet:
     matrices = chain_weights(staged)
     size, dtype = np.array(staged.group_sizes, np.int64), DTYPES[precision]
     widest = int(size[:-1].max())
@@ -123,7 +142,7 @@ def pack_for_device(staged: StagedNetwork, precision: Precision, *, sound: bool 
     # One sum per stage, as long as the widest group, and one of the stages' sums.
     terms = error_terms(size, largest, precision, int(size.max()) + len(size), sound=sound)
     relu = np.array([False, *(stage.kind == "relu" for stage in staged.stages)])
-    return DeviceNetwork(DeviceNet(geometry, size, first, relu, weights, bias, terms), precision, sound)
+    return DeviceNet(geometry, size, first, relu, weights, bias, terms)
 
 
 @contextmanager
@@ -146,7 +165,7 @@ def describe_failure(error: Exception) -> DeviceError | None:
     """What a failure of the CUDA libraries means, None for any other; they are told apart by name, as they
     come from several packages, of which none need be installed.
     """
-    names, text = {kind.__name__ for kind in type(error).__mro__}, " ".join(str(error).split())
+    names, text = {kind.__name__ for kind in type(error).__mro__}, " ".join(str(error).split()).rstrip(" :.")
     code = getattr(error, "code", None)
     if names & FAILURES:
         if "OUT_OF_MEMORY" in text or (code is not None and int(code) == OUT_OF_MEMORY):

@@ -13,6 +13,7 @@ from hybrid_ai.bounds.device import (
     DeviceNetwork,
     DeviceWork,
     OutOfDeviceMemory,
+    UnsoundDenseDeviceNetwork,
     device_errors,
 )
 
@@ -20,25 +21,16 @@ MOST_BOXES = 8192  # in one launch: enough to fill any device many times over
 FEWEST_BOXES = 64  # with less memory than for these a device is of no use
 
 
-class DeviceBoxes:
-    """A network on the device, and work space for its boxes.
+class _Boxes:
+    """A network on the device, and work space for its boxes."""
 
-    Attributes:
-        network: as it was packed.
-    """
-
-    def __init__(self, network: DeviceNetwork) -> None:
-        """Bring a network to the device.
-
-        Raises:
-            DeviceError: there is no device, or it fails.
-        """
-        self.network = network
+    def __init__(self, net: DeviceNet) -> None:
+        self._host = net
         with device_errors():
             from hybrid_ai.bounds.backends import numba_cuda_dense
 
             self._kernels = numba_cuda_dense
-            self._net: DeviceNet = numba_cuda_dense.put(network.net)
+            self._net: DeviceNet = numba_cuda_dense.put(net)
         self._work: DeviceWork | None = None
         self._most = MOST_BOXES
 
@@ -63,11 +55,8 @@ class DeviceBoxes:
         Raises:
             ValueError: as `boxes.bound_boxes`.
             DeviceError: the device fails, or has no memory even for FEWEST_BOXES at once.
-
-        Sound because: a bound that the device did not write is NaN, which becomes infinite here
-        (docs/theory/rounding-on-a-device.md).
         """
-        net = self.network.net
+        net = self._host
         require_boxes(lower, upper, int(net.size[0]))
         ends = round_outward(lower, upper, net.bias.dtype)
         out = np.full((lower.shape[0], 2, int(net.size[-1])), np.nan, net.bias.dtype)
@@ -76,7 +65,7 @@ class DeviceBoxes:
             part = slice(done, min(done + self._most, len(out)))
             if self._fits(ends[0][part], ends[1][part], out[part], method, slopes, intersect):
                 done = part.stop
-        found = out.astype(np.float64)
+        found = out.astype(np.float64)  # what the device did not write is NaN, and shows nothing
         missing = np.isnan(found)
         return OutputBounds(
             np.where(missing[:, 0], -np.inf, found[:, 0]), np.where(missing[:, 1], np.inf, found[:, 1])
@@ -114,3 +103,31 @@ class DeviceBoxes:
             self._most = max(FEWEST_BOXES, len(out) // 2)
             return False
         return True
+
+
+class DeviceBoxes(_Boxes):
+    """Bounds of a network's boxes on a device, in real arithmetic.
+
+    Sound because: boxes are rounded outward, the kernels add what they may lose by rounding, and a bound that
+    the device did not write is NaN, which becomes infinite (docs/theory/rounding-on-a-device.md).
+    """
+
+    def __init__(self, network: DeviceNetwork) -> None:
+        """Bring a network to the device.
+
+        Raises:
+            DeviceError: there is no device, or it fails.
+        """
+        super().__init__(network.net)
+
+
+class UnsoundDenseDeviceBoxes(_Boxes):
+    """What `DeviceBoxes` computes, less the error terms: not bounds, but what these cost."""
+
+    def __init__(self, network: UnsoundDenseDeviceNetwork) -> None:
+        """Bring a network to the device.
+
+        Raises:
+            DeviceError: as `DeviceBoxes`.
+        """
+        super().__init__(network.net)
