@@ -17,7 +17,7 @@ from hybrid_ai.bounds.device import (
     device_errors,
 )
 
-MOST_BOXES = 8192  # in one launch: enough to fill any device many times over
+MOST_BOXES = 32768  # in one launch: beside them launching and copying cost little
 FEWEST_BOXES = 64  # with less memory than for these a device is of no use
 
 

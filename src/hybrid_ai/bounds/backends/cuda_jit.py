@@ -6,10 +6,14 @@ says. Products may be contracted with sums to fused multiply-adds, which only re
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 from numba import cuda
+
+# Few boxes fill no device; whoever asks for few knows.
+warnings.filterwarnings("ignore", message="Grid size .* under-utilization")
 
 
 def inlined(function: Callable[..., Any]) -> Any:
