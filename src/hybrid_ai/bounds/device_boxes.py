@@ -58,14 +58,15 @@ class _Boxes:
         """
         net = self._host
         require_boxes(lower, upper, int(net.size[0]))
-        ends = round_outward(lower, upper, net.bias.dtype)
-        out = np.full((lower.shape[0], 2, int(net.size[-1])), np.nan, net.bias.dtype)
+        # One lane, by reshaping: an axis added by None has no stride, and numba then compiles anew.
+        ends = [end.reshape(*end.shape, 1) for end in round_outward(lower, upper, net.bias.dtype)]
+        out = np.full((lower.shape[0], 2, int(net.size[-1]), 1), np.nan, net.bias.dtype)
         done = 0
         while done < len(out):
             part = slice(done, min(done + self._most, len(out)))
             if self._fits(ends[0][part], ends[1][part], out[part], method, slopes, intersect):
                 done = part.stop
-        found = out.astype(np.float64)  # what the device did not write is NaN, and shows nothing
+        found = out[..., 0].astype(np.float64)  # what the device did not write is NaN, and shows nothing
         missing = np.isnan(found)
         return OutputBounds(
             np.where(missing[:, 0], -np.inf, found[:, 0]), np.where(missing[:, 1], np.inf, found[:, 1])
@@ -89,12 +90,12 @@ class _Boxes:
                 self._kernels.bound_vectors(
                     self._net,
                     self._work,
-                    lower[:, :, None],
-                    upper[:, :, None],
+                    lower,
+                    upper,
                     METHODS.index(method),
                     intersect,
                     slopes == "area",
-                    out[..., None],
+                    out,
                 )
         except OutOfDeviceMemory:
             self._work = None

@@ -72,6 +72,8 @@ class Device:
 
     def _bound(self, net: Any, work: DeviceWork, lower: np.ndarray, *rest: Any) -> None:
         assert work.lines.shape[0] >= len(lower)
+        for part in (lower, rest[0], rest[-1]):  # as the kernels are compiled for
+            assert part.flags.c_contiguous and 0 not in part.strides and part.shape[-1] == 1
         self.launches.append(len(lower))
         if (fault := self._fault(len(self.launches), len(lower))) is not None:
             raise fault
