@@ -52,6 +52,7 @@ NAMES = (
     "trace",
     "dossier",
     "plan",
+    "ptx",
     "setup",
     "nvrtc",
 )

@@ -112,6 +112,20 @@ def test_meaningless_options_are_refused(command: Command, options: tuple[str, .
     assert complaint in ended.err
 
 
+@pytest.mark.parametrize("backend", ["auto", "cuda"])
+def test_without_a_device_one_core_is_measured(
+    command: Command, monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    ended = command("bench", "throughput", MODEL, *SHORT, "--json", "--backend", backend)
+    assert ended.code == 0, ended
+    result = json.loads(ended.out)
+    assert (result["backend"], result["device"], result["ended"]) == ("cpu", None, "")
+    assert len(result["rows"]) == 24
+    told = "hybrid-ai bench: one core is measured: no usable CUDA device: "
+    assert (told in ended.err) == (backend == "cuda")
+
+
 def test_a_missing_model_is_refused(command: Command, tmp_path: Path) -> None:
     ended = command("bench", "throughput", tmp_path / "none.onnx", *SHORT)
     assert (ended.code, ended.out) == (2, "")
@@ -160,4 +174,6 @@ def test_nothing_but_the_benchmark_reads_bounds_without_error_terms() -> None:
         "src/hybrid_ai/bench/throughput.py",
         "src/hybrid_ai/bounds/boxes.py",
         "src/hybrid_ai/bounds/dense.py",
+        "src/hybrid_ai/bounds/device.py",
+        "src/hybrid_ai/bounds/device_boxes.py",
     }

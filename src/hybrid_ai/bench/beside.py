@@ -18,11 +18,13 @@ import numpy as np
 from hybrid_ai.bench.auto_lirpa import LABEL, AutoLirpaMissing, PeerBounds, PeerNetwork, require_auto_lirpa
 from hybrid_ai.bench.throughput import FEWEST_REPEATS, SAMPLE, SHORTEST, Plan, measure, random_boxes
 from hybrid_ai.bounds.backends.reference import Method
+from hybrid_ai.bounds.bounder import Backend
 from hybrid_ai.bounds.boxes import OutputBounds, bound_boxes
 from hybrid_ai.bounds.dense import METHODS, Precision, pack
 from hybrid_ai.network import StagedNetwork
 from hybrid_ai.pipeline.inputs import ModelSource, read_model
 
+ON_DEVICE = "a device was measured; benchmarks/gpu_suite.py runs both on one"
 # Added to the plan's batches: where auto_LiRPA is fastest, which is not where we are.
 BATCHES = (16, 64, 128, 256, 1024, 4096)
 MOST_BYTES = 2**30  # of the coefficients that auto_LiRPA holds at once
@@ -64,12 +66,20 @@ class Compared:
     rows: int
 
 
-def measure_beside(model: ModelSource, plan: Plan) -> dict[str, Any]:
+def measure_beside(
+    model: ModelSource,
+    plan: Plan,
+    *,
+    backend: Backend = "cpu",
+    notice: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
     """What `throughput.measure` finds, with auto_LiRPA beside it where it is installed.
 
     Args:
         model: ONNX file: its path, its bytes, or loaded.
         plan: what to measure; with auto_LiRPA, half of the time goes to the comparison.
+        backend: as `throughput.measure`; the comparison is about one core.
+        notice: as `throughput.measure`.
 
     Returns:
         The result with one more entry, ``auto_lirpa``: versions, turns, comparisons; or why it was skipped.
@@ -80,10 +90,13 @@ def measure_beside(model: ModelSource, plan: Plan) -> dict[str, Any]:
     try:
         libraries = require_auto_lirpa()
     except AutoLirpaMissing as error:
-        return {**measure(model, plan), "auto_lirpa": {"skipped": str(error)}}
+        result = measure(model, plan, backend=backend, notice=notice)
+        return {**result, "auto_lirpa": {"skipped": str(error)}}
     loaded = read_model(model)
     halved = replace(plan, seconds=0.5 * plan.seconds)
-    result = measure(loaded, halved)
+    result = measure(loaded, halved, backend=backend, notice=notice)
+    if result["device"] is not None:
+        return {**result, "auto_lirpa": {"skipped": ON_DEVICE}}
     turns = list(_turns(loaded.staged, halved))
     beside = {
         "version": libraries.auto_lirpa.__version__,

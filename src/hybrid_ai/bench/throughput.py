@@ -1,4 +1,4 @@
-"""Boxes bounded in a second, and how tight the bounds are: one core, random boxes, the dense kernels."""
+"""Boxes bounded in a second, and how tight the bounds are: random boxes, dense kernels, core or device."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from hybrid_ai.bench.peak import measure_peak
 from hybrid_ai.bounds.arrays import Floats
 from hybrid_ai.bounds.backends.lanes import NoFusedMultiplyAdd, host_tile
 from hybrid_ai.bounds.backends.reference import Method
+from hybrid_ai.bounds.bounder import Backend
 from hybrid_ai.bounds.boxes import OutputBounds, bound_boxes, time_boxes_without_errors
 from hybrid_ai.bounds.dense import METHODS, NotDense, Precision, pack, pack_without_errors
+from hybrid_ai.bounds.device import DeviceError, TooWide, pack_for_device, pack_for_device_without_errors
+from hybrid_ai.bounds.device_boxes import DeviceBoxes, UnsoundDenseDeviceBoxes
 from hybrid_ai.network import StagedNetwork
 from hybrid_ai.pipeline.errors import BadInput, UnsupportedInput
 from hybrid_ai.pipeline.inputs import ModelSource, read_model
@@ -68,12 +71,36 @@ class Row:
     unknown: float
 
 
-def measure(model: ModelSource, plan: Plan) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Measured:
+    """What is measured: what bounds boxes by precision and error terms, how fast it can be, and the clock.
+
+    device: what the device is, None for one core of the processor; warm_up: CPU seconds to compile and load;
+    peaks: operations in a second; clock: of the time that counts.
+    """
+
+    bounders: dict[tuple[Precision, bool], Bounder]
+    device: dict[str, Any] | None
+    warm_up: float
+    peaks: dict[Precision, float]
+    clock: Callable[[], float]
+
+
+def measure(
+    model: ModelSource,
+    plan: Plan,
+    *,
+    backend: Backend = "cpu",
+    notice: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
     """Measure every method, precision and batch size, with and without error terms.
 
     Args:
         model: ONNX file: its path, its bytes, or loaded.
         plan: what to measure.
+        backend: "cpu", one core; "cuda", a device, or the core where there is none; "auto", the device where
+            there is one.
+        notice: called with one line when the device that was asked for is missing or fails.
 
     Returns:
         Values that JSON can hold: network, machine, peaks, the time to compile (excluded), rows.
@@ -86,10 +113,8 @@ def measure(model: ModelSource, plan: Plan) -> dict[str, Any]:
     loaded = read_model(model)
     staged = loaded.staged
     try:
-        bounders = _bounders(staged)
-        warm_up = _warm_up(bounders, *random_boxes(staged, plan, 1))
-        peaks = {precision: measure_peak(precision) for precision in get_args(Precision)}
-        rows = list(_rows(staged, bounders, plan, peaks))
+        measured = _chosen(staged, plan, backend, notice)
+        rows, ended = _measured_rows(staged, measured, plan)
     except (NotDense, NoFusedMultiplyAdd) as error:
         raise UnsupportedInput(f"bench throughput: {error}") from error
     return {
@@ -102,9 +127,12 @@ def measure(model: ModelSource, plan: Plan) -> dict[str, Any]:
         "load_average": load_average(),
         "vector_bytes": host_tile().bytes,
         "threads": 1,
+        "backend": "cpu" if measured.device is None else "cuda",
+        "device": measured.device,
+        "ended": ended,
         "plan": asdict(plan),
-        "warm_up_seconds": warm_up,
-        "peak_flops": peaks,
+        "warm_up_seconds": measured.warm_up,
+        "peak_flops": measured.peaks,
         "rows": [asdict(row) for row in rows],
     }
 
@@ -119,6 +147,51 @@ def require_plan(plan: Plan) -> None:
         raise BadInput("--range: LOW and HIGH must be finite, and LOW below HIGH")
     if not 0.0 < plan.side <= 1.0:
         raise BadInput("--side: must be above 0 and at most 1")
+
+
+def _chosen(
+    staged: StagedNetwork, plan: Plan, backend: Backend, notice: Callable[[str], None] | None
+) -> Measured:
+    """The device where it was asked for and bounds a box, else one core."""
+    one = random_boxes(staged, plan, 1)
+    if backend != "cpu":
+        try:
+            return _on_device(staged, one)
+        except (DeviceError, TooWide) as error:
+            if backend == "cuda" and notice is not None:
+                notice(f"one core is measured: {error}")
+    bounders = _bounders(staged)
+    warm_up = _warm_up(bounders, *one)
+    peaks = {precision: measure_peak(precision) for precision in get_args(Precision)}
+    return Measured(bounders, None, warm_up, peaks, time.process_time)
+
+
+def _on_device(staged: StagedNetwork, one: tuple[Floats, Floats]) -> Measured:
+    began = time.process_time()
+    bounders: dict[tuple[Precision, bool], Bounder] = {}
+    for precision in get_args(Precision):
+        bounders[precision, True] = DeviceBoxes(pack_for_device(staged, precision))
+        bounders[precision, False] = UnsoundDenseDeviceBoxes(
+            pack_for_device_without_errors(staged, precision)
+        )
+    from hybrid_ai.bench.device import describe_device, measure_device_peak
+
+    for bounder in bounders.values():
+        bounder(*one, "crown")
+    device, warm_up = describe_device(), time.process_time() - began
+    peaks = {precision: measure_device_peak(precision) for precision in get_args(Precision)}
+    return Measured(bounders, device, warm_up, peaks, time.perf_counter)
+
+
+def _measured_rows(staged: StagedNetwork, measured: Measured, plan: Plan) -> tuple[list[Row], str]:
+    """Every row, or those until the device failed, and why."""
+    rows: list[Row] = []
+    try:
+        for row in _rows(staged, measured, plan):
+            rows.append(row)
+    except DeviceError as error:
+        return rows, str(error)
+    return rows, ""
 
 
 def _bounders(staged: StagedNetwork) -> dict[tuple[Precision, bool], Bounder]:
@@ -149,38 +222,32 @@ def _warm_up(bounders: dict[tuple[Precision, bool], Bounder], lower: Floats, upp
     return time.process_time() - began
 
 
-def _rows(
-    staged: StagedNetwork,
-    bounders: dict[tuple[Precision, bool], Bounder],
-    plan: Plan,
-    peaks: dict[Precision, float],
-) -> Iterator[Row]:
+def _rows(staged: StagedNetwork, measured: Measured, plan: Plan) -> Iterator[Row]:
     """Every measurement, batches from small to large."""
-    cases = list(product(METHODS, bounders))
+    cases = list(product(METHODS, measured.bounders))
     share = plan.seconds / (len(cases) * len(plan.batches))
     sample = random_boxes(staged, plan, SAMPLE)
     for method, (precision, sound) in cases:
-        bounder = bounders[precision, sound]
+        bounder = measured.bounders[precision, sound]
         width, unknown = _tightness(bounder(*sample, method))
         flops, rate = 2.0 * products(staged, method), None
         for batch in sorted(plan.batches):
             turns: list[tuple[float, float]] = []
             if rate is None or batch / rate * FEWEST_REPEATS <= max(share, SHORTEST * FEWEST_REPEATS) * 2.0:
-                turns = _timed(partial(bounder, *random_boxes(staged, plan, batch), method), share)
-                rate = batch / median(cpu for cpu, _ in turns)
-            wall = batch / median(seconds for _, seconds in turns) if turns else None
-            fraction = rate * flops / peaks[precision] if turns and rate is not None else None
-            measured = rate if turns else None
-            yield Row(
-                method, precision, sound, batch, measured, wall, len(turns), flops, fraction, width, unknown
-            )
+                turns = _timed(
+                    partial(bounder, *random_boxes(staged, plan, batch), method), share, measured.clock
+                )
+                rate = batch / median(turn[measured.device is not None] for turn in turns)
+            cpu, wall = (batch / median(turn[k] for turn in turns) if turns else None for k in range(2))
+            fraction = rate * flops / measured.peaks[precision] if turns and rate is not None else None
+            yield Row(method, precision, sound, batch, cpu, wall, len(turns), flops, fraction, width, unknown)
 
 
-def _timed(run: Callable[[], object], share: float) -> list[tuple[float, float]]:
+def _timed(run: Callable[[], object], share: float, clock: Callable[[], float]) -> list[tuple[float, float]]:
     """CPU and wall seconds of one run, measured again and again for about ``share`` seconds."""
-    began, first = time.perf_counter(), time.process_time()
+    began, first = time.perf_counter(), clock()
     run()
-    runs = max(1, int(SHORTEST / max(time.process_time() - first, 1e-6)))
+    runs = max(1, int(SHORTEST / max(clock() - first, 1e-6)))
     turns: list[tuple[float, float]] = []
     while len(turns) < FEWEST_REPEATS or time.perf_counter() - began < share:
         cpu, wall = time.process_time(), time.perf_counter()

@@ -75,24 +75,33 @@ def time_boxes_without_errors(
 def _bound(
     net: DenseNet, lower: Floats, upper: Floats, method: Method, slopes: Slopes, intersect: bool
 ) -> OutputBounds:
-    if lower.shape != upper.shape or lower.ndim != 2 or lower.shape[1] != net.size[0]:
-        raise ValueError(
-            f"boxes of shapes {lower.shape} and {upper.shape}, expected (boxes, {net.size[0]}) twice"
-        )
-    if np.any(lower > upper):
-        raise ValueError("a box whose lower end is above its upper end")
+    require_boxes(lower, upper, int(net.size[0]))
     lanes, boxes, outputs = lane_count(net.bias.dtype), lower.shape[0], int(net.size[-1])
     vectors = -(-boxes // lanes)
     out = np.empty((vectors, 2, outputs, lanes), net.bias.dtype)
-    ends = [
-        _vectors(outward(end, net.bias.dtype, way), vectors, lanes)
-        for end, way in ((lower, -np.inf), (upper, np.inf))
-    ]
+    ends = [_vectors(end, vectors, lanes) for end in round_outward(lower, upper, net.bias.dtype)]
     bound_vectors(
         net, make_work(net), ends[0], ends[1], METHODS.index(method), intersect, slopes == "area", out
     )
     found = out.transpose(1, 0, 3, 2).reshape(2, vectors * lanes, outputs)[:, :boxes].astype(np.float64)
     return OutputBounds(found[0], found[1])
+
+
+def require_boxes(lower: Floats, upper: Floats, inputs: int) -> None:
+    """Refuse what are no boxes of a network's inputs.
+
+    Raises:
+        ValueError: shapes that do not fit, or a lower end above its upper end.
+    """
+    if lower.shape != upper.shape or lower.ndim != 2 or lower.shape[1] != inputs:
+        raise ValueError(f"boxes of shapes {lower.shape} and {upper.shape}, expected (boxes, {inputs}) twice")
+    if np.any(lower > upper):
+        raise ValueError("a box whose lower end is above its upper end")
+
+
+def round_outward(lower: Floats, upper: Floats, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes in the precision that contain the given ones."""
+    return outward(lower, dtype, -np.inf), outward(upper, dtype, np.inf)
 
 
 def outward(ends: Floats, dtype: Any, way: float) -> np.ndarray:

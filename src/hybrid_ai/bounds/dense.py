@@ -108,7 +108,7 @@ def pack(staged: StagedNetwork, precision: Precision) -> DenseNetwork:
     Sound because: gamma is above the relative error of any sum, with the roundings of its stored terms
     (docs/theory/rounding-of-the-dense-kernels.md).
     """
-    weights = chain_matrices(staged)
+    weights = chain_weights(staged)
     return DenseNetwork(_packed(staged, weights, precision, sound=True), precision)
 
 
@@ -118,15 +118,15 @@ def pack_without_errors(staged: StagedNetwork, precision: Precision) -> UnsoundD
     Raises:
         NotDense, NoFusedMultiplyAdd: as `pack`.
     """
-    weights = chain_matrices(staged)
+    weights = chain_weights(staged)
     return UnsoundDenseNetwork(_packed(staged, weights, precision, sound=False), precision)
 
 
-def chain_matrices(staged: StagedNetwork) -> list[np.ndarray]:
-    """The matrix of each stage, (n, m) float64.
+def chain_weights(staged: StagedNetwork) -> list[np.ndarray]:
+    """The matrix of each stage of a chain, (n, m) float64.
 
     Raises:
-        NotDense: a stage reads other groups than the one before it.
+        NotDense: a stage reads another group than the one before it, or the output is an earlier group.
     """
     if not staged.stages or staged.output_group != len(staged.stages):
         raise NotDense("the output is not that of the last stage")
@@ -156,9 +156,7 @@ def _packed(
         bias = np.zeros(int(padded.sum()), dtype)
         for first, stage in zip(place[1:].tolist(), staged.stages, strict=True):
             bias[first : first + stage.size] = stage.bias
-    largest = max(float(np.abs(values).max(initial=0.0)) for values in (*stored, bias))
-    if not largest < LIMIT:
-        raise NotDense(f"a weight or bias of {largest:g} in {precision} precision")
+    largest = largest_entry((*stored, bias), precision)
     rows = [_in_tiles(matrix, tile) for matrix in stored]
     columns = [_in_panels(matrix, tile) for matrix in stored]
     return DenseNet(
@@ -173,8 +171,20 @@ def _packed(
         np.concatenate([part.ravel() for part in columns]),
         _firsts(columns),
         bias,
-        error_terms(size, largest, precision, tile.columns, sound=sound),
+        error_terms(size, largest, precision, longest_constant(size, tile.columns), sound=sound),
     )
+
+
+def largest_entry(stored: tuple[np.ndarray, ...], precision: Precision) -> float:
+    """Size of the largest stored weight or bias.
+
+    Raises:
+        NotDense: it is out of range.
+    """
+    largest = max(float(np.abs(values).max(initial=0.0)) for values in stored)
+    if not largest < LIMIT:
+        raise NotDense(f"a weight or bias of {largest:g} in {precision} precision")
+    return largest
 
 
 def _firsts(parts: list[np.ndarray]) -> Integers:
@@ -199,27 +209,30 @@ def _in_panels(matrix: np.ndarray, tile: Tile) -> np.ndarray:
     return np.ascontiguousarray(whole.reshape(matrix.shape[0], -1, tile.columns).transpose(1, 0, 2))
 
 
+def longest_constant(size: Integers, columns: int) -> int:
+    """Roundings that a term of a row's constant meets: of its panel of columns, of panels, of stages."""
+    return 2 * columns + -(-int(size.max()) // columns) + len(size)
+
+
 def error_terms(
-    size: Integers, largest: float, precision: Precision, columns: int, *, sound: bool
+    size: Integers, largest: float, precision: Precision, longest: int, *, sound: bool
 ) -> np.ndarray:
-    """The terms of `DenseNet`, rounded up.
+    """The terms of a packed network, (5,) in its precision, rounded up.
 
     Args:
-        size: of each group.
-        largest: of the absolute values of weights and biases.
+        size: elements of each group, the input first.
+        largest: size of the largest weight or bias.
         precision: of the kernels.
-        columns: whose constants are summed before they are added to others.
-        sound: else they are those of exact arithmetic.
+        longest: roundings that a term of a row's constant meets in sums, at most.
+        sound: false for terms that charge nothing.
 
     Raises:
-        NotDense: sums too long for the precision.
+        NotDense: sums are too long for the precision.
     """
     dtype = DTYPES[precision]
     info = np.finfo(dtype)
     unit = float(info.eps) / 2.0
-    # A coefficient meets one rounding per row; a constant those of its panel, of the panels, of the stages.
-    panels = -(-int(size.max()) // columns)
-    longest = max(int(size.max()), 2 * columns + panels + len(size)) + SPARE
+    longest = max(int(size.max()), longest) + SPARE  # a coefficient meets one rounding per row
     gamma = longest * unit * (1.0 + 2.0**-6)
     if gamma > MOST_GAMMA:
         raise NotDense(f"sums of {longest} terms are too long for {precision} precision")

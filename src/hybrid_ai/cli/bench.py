@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hybrid_ai.cli.output import emit
+from hybrid_ai.cli.output import emit, note
 
 DESCRIPTION = "Measure how many boxes of a model's inputs are bounded in a second, and how tightly."
 BATCHES = (1, 16, 256, 4096, 65536)
@@ -19,7 +19,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     command = actions.add_parser(
         "throughput",
-        help="boxes per second by method, precision and batch size, on one core",
+        help="boxes per second by method, precision and batch size",
         description=DESCRIPTION,
         allow_abbrev=False,
     )
@@ -40,6 +40,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--side", type=float, default=0.05, metavar="SHARE", help="of a box, as a share of the range (0.05)"
     )
     command.add_argument("--seed", type=int, default=0, help="of the random boxes (0)")
+    command.add_argument(
+        "--backend",
+        choices=("auto", "cpu", "cuda"),
+        default="cpu",
+        help="one core (cpu), or a CUDA device where there is one (cpu)",
+    )
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.add_argument("--plot", metavar="FILE.png", help="draw the speeds (needs matplotlib)")
 
@@ -54,19 +60,28 @@ def execute(options: argparse.Namespace) -> int:
         require_plotting(Path(options.plot))
     low, high = options.range
     plan = Plan(tuple(options.batch), options.seconds, low, high, options.side, options.seed)
-    result = measure_beside(options.model, plan)
+    result = measure_beside(options.model, plan, backend=options.backend, notice=_tell)
+    if result["ended"]:
+        _tell(f"ended early: {result['ended']}")
     if options.plot:
         draw_throughput(result, Path(options.plot))
     emit(json.dumps(result, allow_nan=False) if options.json else "\n".join(_lines(result)))
     return 0
 
 
+def _tell(line: str) -> None:
+    note(f"hybrid-ai bench: {line}")
+
+
 def _lines(result: dict[str, Any]) -> list[str]:
     """A table for people; compiling is not part of any speed."""
     machine, width = result["machine"], result["vector_bytes"]
     single, double = (result["peak_flops"][precision] / 1e9 for precision in ("single", "double"))
+    what = f"{machine['cpu']}, one core, vectors of {width} bytes"
+    if result["device"] is not None:
+        what = f"{result['device']['name']}, compute capability {result['device']['compute_capability']}"
     head = [
-        f"{machine['cpu']}, one core, vectors of {width} bytes, load {result['load_average']}",
+        f"{what}, load {result['load_average']}",
         f"peak       {single:.1f} GFLOP/s single, {double:.1f} double, measured",
         f"warm-up    {result['warm_up_seconds']:.1f} s to compile and load, not counted below",
         f"{'method':<15} {'precision':<9} {'errors':<7} {'batch':>6} "

@@ -6,6 +6,8 @@ import importlib
 import inspect
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -13,10 +15,12 @@ import pytest
 from numba.core.dispatcher import Dispatcher
 
 from hybrid_ai.bounds import flatten
+from hybrid_ai.bounds.arrays import Net
 from hybrid_ai.bounds.backends import numba_cpu, reference
 from hybrid_ai.bounds.boxes import bound_boxes
 from hybrid_ai.bounds.dense import METHODS, pack
 from tests.architecture.sources import PACKAGE, ROOT
+from tests.gpu.simulator import Case, NodeCase, Nodes, Simulator, simulating
 from tests.soundness.backends import BACKENDS, unbounded
 from tests.soundness.random_networks import WEIGHTS, Drawn, draw
 
@@ -24,6 +28,7 @@ BACKEND_FOLDER = PACKAGE / "bounds" / "backends"
 FIELDS = {"name", "summary", "reference", "contract", "backends", "argument"}
 OPTIONAL = {"theory", "parts", "sources"}
 TOLERANCE = {"rtol": 1e-9, "atol": 1e-9}
+ON_A_DEVICE = "numba_cuda"  # its modules hold functions that launch kernels, and make these for a layout
 
 
 def entries() -> dict[str, dict[str, Any]]:
@@ -32,6 +37,7 @@ def entries() -> dict[str, dict[str, Any]]:
 
 
 ENTRIES = entries()
+CUDA_DENSE = ("make_kernels", "put", "make_work", "bound_vectors")
 PAIRS = [(name, backend) for name, entry in ENTRIES.items() for backend in entry["backends"]]
 
 
@@ -48,14 +54,21 @@ def named(found: Mapping[str, dict[str, Any]]) -> Iterator[str]:
             yield from parts
 
 
+def is_kernel(module: str, value: Any) -> bool:
+    """Whether a value of a backend's module is a kernel, or launches one."""
+    if module.startswith(ON_A_DEVICE):
+        return callable(value) and isinstance(inspect.unwrap(value), FunctionType)
+    return isinstance(value, Dispatcher)
+
+
 def missing(found: Mapping[str, dict[str, Any]]) -> list[str]:
-    """Compiled functions of the backends that no entry names."""
+    """Kernels of the backends that no entry names."""
     taken = set(named(found))
     return [
         f"{path.stem}.{name} has no entry in kernels/spec"
         for path in sorted(BACKEND_FOLDER.glob("numba_*.py"))
         for name, value in vars(importlib.import_module(f"hybrid_ai.bounds.backends.{path.stem}")).items()
-        if isinstance(value, Dispatcher)
+        if is_kernel(path.stem, value)
         and value.__module__.endswith(f".{path.stem}")
         and not name.startswith("_")
         and f"{path.stem}.{name}" not in taken
@@ -77,12 +90,13 @@ def test_an_entry_is_complete(name: str) -> None:
 def test_the_arguments_are_those_of_each_backend(name: str) -> None:
     wanted = [argument["name"] for argument in ENTRIES[name]["argument"]]
     for place in ENTRIES[name]["backends"].values():
-        assert list(inspect.signature(kernel(place).py_func).parameters) == wanted, place
+        function = kernel(place)
+        assert list(inspect.signature(getattr(function, "py_func", function)).parameters) == wanted, place
 
 
 def test_every_function_named_exists_and_is_named_once() -> None:
     places = list(named(ENTRIES))
-    assert [place for place in places if not isinstance(kernel(place), Dispatcher)] == []
+    assert [place for place in places if not is_kernel(place, kernel(place))] == []
     assert len(places) == len(set(places))
 
 
@@ -92,7 +106,10 @@ def test_every_kernel_has_an_entry() -> None:
 
 def test_a_kernel_without_an_entry_is_named() -> None:
     rest = {name: entry for name, entry in ENTRIES.items() if name != "bound_boxes"}
-    assert missing(rest) == ["numba_dense.bound_vectors has no entry in kernels/spec"]
+    assert missing(rest) == [
+        *(f"numba_cuda_dense.{name} has no entry in kernels/spec" for name in CUDA_DENSE),
+        "numba_dense.bound_vectors has no entry in kernels/spec",
+    ]
 
 
 def cases(*, chain: bool) -> Iterator[tuple[np.random.Generator, Drawn, np.ndarray, np.ndarray]]:
@@ -146,6 +163,52 @@ def compare_bound_boxes(backend: str) -> None:
                 np.testing.assert_allclose(found, wanted, **TOLERANCE)
 
 
+def simulate_bound_boxes(simulator: Simulator) -> None:
+    for _, drawn, lower, upper in islice(cases(chain=True), 4):
+        net = flatten(drawn.staged).net
+        for method in METHODS:
+            case = Case(drawn.staged, "double", lower[:2], upper[:2], method)
+            theirs = reference.bound_boxes(net, lower[:2], upper[:2], method, False, True)
+            for found, wanted in zip(simulator([case])[0], theirs, strict=True):
+                np.testing.assert_allclose(found, wanted, **TOLERANCE)
+
+
+def simulated_nodes(simulator: Simulator) -> Iterator[tuple[NodeCase, Net, Nodes]]:
+    for rng, drawn, lower, upper in islice(cases(chain=False), 8):
+        net = flatten(drawn.staged).net
+        held, table = np.stack([unbounded(net)] * 2), rng.normal(size=(4, net.bias.shape[0]))
+        case = NodeCase(drawn.staged, lower[:2], upper[:2], held, table, rng.normal(size=4))
+        yield case, net, simulator([case])[0]
+
+
+def simulate_tighten(simulator: Simulator) -> None:
+    for case, net, found in simulated_nodes(simulator):
+        assert found.bounded.all()
+        for b in range(2):
+            theirs = BACKENDS["reference"].bound(net, case.lower[b], case.upper[b], case.held[b])
+            assert theirs is not None
+            for name in ("lower", "upper", "low_slope", "high_slope", "intercept", "magnitude", "step_error"):
+                first = 0 if name in ("lower", "upper", "magnitude") else net.size[0]
+                mine, wanted = getattr(found.node, name)[b], getattr(theirs, name)
+                np.testing.assert_allclose(mine[first:], wanted[first:], **TOLERANCE)
+
+
+def simulate_backward(simulator: Simulator) -> None:
+    for case, net, found in simulated_nodes(simulator):
+        for b in range(2):
+            bound = BACKENDS["reference"].rows
+            theirs = bound(net, case.lower[b], case.upper[b], case.held[b], case.table, case.offsets)
+            np.testing.assert_allclose(found.value[b], theirs.value, **TOLERANCE)
+
+
+def simulate_forward_point(simulator: Simulator) -> None:
+    for case, net, found in simulated_nodes(simulator):
+        for b in range(2):
+            np.testing.assert_allclose(
+                found.outputs[b], reference.forward_point(net, case.lower[b]), **TOLERANCE
+            )
+
+
 COMPARISONS: Mapping[str, Callable[[str], None]] = {
     "tighten": compare_tighten,
     "backward": compare_backward,
@@ -154,7 +217,27 @@ COMPARISONS: Mapping[str, Callable[[str], None]] = {
 }
 
 
+SIMULATIONS: Mapping[str, Callable[[Simulator], None]] = {
+    "tighten": simulate_tighten,
+    "backward": simulate_backward,
+    "forward_point": simulate_forward_point,
+    "bound_boxes": simulate_bound_boxes,
+}
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with simulating() as running:
+        yield running
+
+
 @pytest.mark.parametrize(("name", "backend"), PAIRS)
-def test_a_backend_gives_what_the_reference_gives(name: str, backend: str) -> None:
-    assert name in COMPARISONS, f"{name}: say in COMPARISONS how a backend is compared with the reference"
-    COMPARISONS[name](backend)
+def test_a_backend_gives_what_the_reference_gives(
+    name: str, backend: str, request: pytest.FixtureRequest
+) -> None:
+    known = SIMULATIONS if backend == ON_A_DEVICE else COMPARISONS
+    assert name in known, f"{name}: say how {backend} is compared with the reference"
+    if backend == ON_A_DEVICE:
+        SIMULATIONS[name](request.getfixturevalue("simulator"))
+    else:
+        COMPARISONS[name](backend)

@@ -21,8 +21,9 @@ from hybrid_ai.bounds.dense import (
     NotDense,
     Precision,
     Slopes,
-    chain_matrices,
+    chain_weights,
     error_terms,
+    longest_constant,
 )
 from hybrid_ai.network import StagedNetwork
 
@@ -122,7 +123,7 @@ def pack_blocked(
     Sound because: gamma is above the relative error of any sum, with the roundings of its stored terms
     (docs/theory/rounding-of-the-dense-kernels.md).
     """
-    matrices, least = chain_matrices(staged), width_of(staged)
+    matrices, least = chain_weights(staged), width_of(staged)
     width = least if width is None else width
     if width < least:
         raise NotDense(f"kernels of width {width} for a group of {max(staged.group_sizes)} elements")
@@ -139,7 +140,7 @@ def pack_blocked(
     columns[:] = rows.transpose(0, 2, 1)
     size = np.array(staged.group_sizes, np.int32)
     relu = np.array([False, *(stage.kind == "relu" for stage in staged.stages)], np.int32)
-    terms = error_terms(size.astype(np.int64), largest, precision, panel, sound=True)
+    terms = error_terms(size, largest, precision, longest_constant(size, panel), sound=True)
     return BlockedNetwork(precision, width, size, relu, rows, columns, bias, terms)
 
 
