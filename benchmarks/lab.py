@@ -52,6 +52,7 @@ NAMES = (
     "dossier",
     "plan",
     "setup",
+    "peers",
 )
 LAB = ROOT / "build" / "lab"
 RESULTS = ROOT / "benchmarks" / "results"
