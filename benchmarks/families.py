@@ -10,8 +10,8 @@ files on the same machine.
 
 The properties follow one rule. Box k of a family has its centre at the k-th point of a Kronecker sequence in
 the middle half of every input's range, and sides of one share of that range. Widths, shares and slacks were
-sized so that our search takes seconds at most; nothing was chosen by what other verifiers do with them. 100,000
-points of the box are sampled, and with `span` the sampled range of an output and `slack` the family's share the k-th claim is
+sized so that our search takes seconds at most; nothing was chosen by what other verifiers do with them. With
+`span` the range of an output over 100,000 points of the box and `slack` a share of the family, claim k is
 
     k = 0, 3, 6   the first output stays below the sampled maximum plus slack * span  (likely holds)
     k = 1, 4, 7   the second output stays within the sampled range plus slack * span  (likely holds)
