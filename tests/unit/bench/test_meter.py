@@ -38,7 +38,7 @@ def test_the_limit_ends_the_whole_family(tmp_path: Path) -> None:
         "print(child.pid, flush=True); time.sleep(60)"
     )
     run = metered((sys.executable, "-c", program), limit=1.0, folder=tmp_path, environment=dict(os.environ))
-    assert run.timed_out and run.code < 0
+    assert run.timed_out and run.code < 0 and 1.0 <= run.wall < 8.0
     if run.output.strip():
         assert not Path(f"/proc/{int(run.output)}").exists()
 
