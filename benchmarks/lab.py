@@ -55,6 +55,7 @@ NAMES = (
     "ptx",
     "setup",
     "nvrtc",
+    "peers",
 )
 LAB = ROOT / "build" / "lab"
 RESULTS = ROOT / "benchmarks" / "results"

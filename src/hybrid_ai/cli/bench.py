@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hybrid_ai.cli.bench_suite import add as add_suite
 from hybrid_ai.cli.output import emit, note
 
 DESCRIPTION = "Measure how many boxes of a model's inputs are bounded in a second, and how tightly."
@@ -48,10 +49,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.add_argument("--plot", metavar="FILE.png", help="draw the speeds (needs matplotlib)")
+    add_suite(actions)
 
 
 def execute(options: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
+    if options.action == "suite":
+        from hybrid_ai.cli.bench_suite import execute as execute_suite
+
+        return execute_suite(options)
     from hybrid_ai.bench.beside import measure_beside
     from hybrid_ai.bench.plot import draw_throughput, require_plotting
     from hybrid_ai.bench.throughput import Plan
