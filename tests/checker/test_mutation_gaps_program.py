@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from hybrid_ai.checker import __main__ as program
+from hybrid_ai.checker.compiled_loop import Loader
 from tests.checker.test_check import GOOD, HIGH, MODEL, REACHED, counterexample
 
 FLOAT32 = counterexample(arithmetic={"real": False, "float32": True})
@@ -95,9 +96,9 @@ def test_the_largest_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     request = dict(zip(names, written(tmp_path, MODEL, HIGH, GOOD), strict=True))
     longest = max(len(MODEL), len(HIGH), len(GOOD))
     monkeypatch.setattr(program, "MAX_FILE", longest)
-    assert program.judge(request)["status"] == "valid"
+    assert program.judge(request, Loader())["status"] == "valid"
     monkeypatch.setattr(program, "MAX_FILE", longest - 1)
-    answer = program.judge(request)
+    answer = program.judge(request, Loader())
     assert answer["status"] == "malformed"
     assert f"has more than {longest - 1} bytes" in answer["reason"]
 

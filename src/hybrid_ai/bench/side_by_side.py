@@ -8,6 +8,7 @@ in one process that is already there. Our check is in our whole process and in n
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import tempfile
 import time
@@ -143,7 +144,9 @@ def measure_instance(field: Field, instance: Instance, folder: Path, plan: Plan,
 
 def _run(engine: Engine, model: Path, prop: Path, seconds: float, plan: Plan) -> Content:
     with tempfile.TemporaryDirectory() as folder:
-        job = Job(model, prop, seconds, plan.threads, plan.arithmetic, Path(folder))
+        # Copies: what an engine keeps beside a file (alpha-beta-CROWN does) neither stays nor helps it later.
+        own = _copied(model, Path(folder) / "model"), _copied(prop, Path(folder) / "property")
+        job = Job(*own, seconds, plan.threads, plan.arithmetic, Path(folder))
         run = metered(
             engine.command(job),
             limit=seconds * LIMIT_FACTOR + LIMIT_MORE,
@@ -152,6 +155,11 @@ def _run(engine: Engine, model: Path, prop: Path, seconds: float, plan: Plan) ->
         )
         answer = engine.answer(job, run)
     return {"verdict": answer.verdict, "boxes": answer.boxes, "cpu": run.cpu, "wall": run.wall}
+
+
+def _copied(file: Path, folder: Path) -> Path:
+    folder.mkdir()
+    return Path(shutil.copy(file, folder))
 
 
 def _joined(runs: Sequence[Content]) -> Content:
