@@ -32,7 +32,7 @@ from hybrid_ai.checker.grid import Box, Grid, ilog2, power_of_two
 from hybrid_ai.checker.rejected import Rejected
 from hybrid_ai.checker.rules import CloseWork, Form, TightenWork
 
-CHUNK_ELEMENTS = 16_000
+CHUNK_ELEMENTS = 8_000
 CLOSE_BATCH = 1024
 
 
@@ -248,8 +248,7 @@ class FastEngine:
         if through:
             lower = np.stack([state.lower for state, _ in works])
             upper = np.stack([state.upper for state, _ in works])
-            slopes = listed([work.slopes for _, work in works])
-            relaxed = self._relaxations(lower, upper, slopes, box, largest)
+            relaxed = self._relaxations(lower, upper, listed([w.slopes for _, w in works]), box, largest)
         doubles = [self._doubles(work.form) for _, work in works]
         coefficients = {0: np.stack([form.inputs for form in doubles])}
         charge = self.gamma * row_sums(np.abs(coefficients[0]), largest.groups[0])

@@ -50,7 +50,9 @@ def substitute(coefficients: Array, lines: Lines, node: Indices) -> tuple[Array,
     """
     positive, negative = np.maximum(coefficients, 0.0), np.minimum(coefficients, 0.0)
     part = row_sums(negative, lines.upper_charge[node]) - row_sums(positive, lines.charge[node])
-    return positive * lines.slope[node] + negative * lines.upper_slope[node], part
+    positive *= lines.slope[node]
+    negative *= lines.upper_slope[node]
+    return np.add(positive, negative, out=positive), part
 
 
 class Magnitudes:
