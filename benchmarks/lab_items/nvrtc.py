@@ -7,17 +7,14 @@ from itertools import product
 from time import process_time
 from typing import get_args
 
+from benchmarks.cuda_compile import CARDS, Card
 from benchmarks.lab_items.base import Bench, Figure, Item, LabError, Report, at_least, count, plain
 from benchmarks.lab_items.ptxas import (
-    HOPPER,
     LOOSE,
     VECTOR_LOAD,
-    VOLTA,
-    Processor,
     Refused,
     ToolMissing,
     Usage,
-    blocks_that_fit,
     compile_ptx,
     usages,
 )
@@ -32,17 +29,15 @@ KERNELS: dict[Phase, str] = {"dense": "bound_boxes", "nodes": "bound_nodes"}
 GEOMETRIES = {"dense": geometry, "nodes": node_geometry}
 
 
-def figures_of(
-    phase: Phase, width: int, groups: int, processor: Processor, found: dict[str, Usage]
-) -> list[Figure]:
+def figures_of(phase: Phase, width: int, groups: int, card: Card, found: dict[str, Usage]) -> list[Figure]:
     """Registers, spills and blocks; bars are those of single precision."""
     figures = []
-    major, minor = processor.capability
+    major, minor = card.capability
     for precision in PRECISIONS:
         usage = found[f"{KERNELS[phase]}_{precision}"]
         shape = GEOMETRIES[phase](width, precision, groups)
         name = f"{phase}, sm_{major}{minor}, width {width}, {precision}"
-        blocks = blocks_that_fit(usage, shape.threads, shape.shared_bytes, processor)
+        blocks = card.blocks_held(shape.threads, usage.registers, shape.shared_bytes)
         barred = precision == "single"
         spilled = usage.spilled + usage.stack
         figures += [
@@ -62,17 +57,17 @@ def run(bench: Bench) -> Report:
     figures: list[Figure] = []
     details = {}
     cases = CASES[: 1 if bench.small else None]
-    for phase, (width, groups), processor in product(KERNELS, cases, (VOLTA, HOPPER)):
-        major, minor = processor.capability
+    for phase, (width, groups), card in product(KERNELS, cases, CARDS):
+        major, minor = card.capability
         began = process_time()
         try:
-            ptx = compile_ptx(Request(phase, width, processor.capability))
+            ptx = compile_ptx(Request(phase, width, card.capability))
             seconds = process_time() - began
-            found = usages(ptx, processor.capability)
+            found = usages(ptx, card.capability)
         except (ToolMissing, Refused) as error:
             raise LabError(str(error)) from error
         name = f"{phase}, sm_{major}{minor}, width {width}"
-        figures += figures_of(phase, width, groups, processor, found)
+        figures += figures_of(phase, width, groups, card, found)
         figures += [
             count(f"{name}: operations that are not one to nearest", len(LOOSE.findall(ptx)), 0),
             plain(f"{name}: loads of 16 bytes from shared memory", len(VECTOR_LOAD.findall(ptx))),

@@ -1,4 +1,4 @@
-"""What the device compiler makes of the CUDA C++ kernels: registers, spills, and what then fits."""
+"""What the device compiler makes of the CUDA C++ kernels: registers and spills."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ REGISTERS = re.compile(r"Used (\d+) registers")
 VECTOR_LOAD = re.compile(r"ld\.shared\.(?:v4\.f32|v4\.b32|v2\.f64|v2\.b64)")
 # Whatever is not one operation to nearest: contracted later, flushed, approximate, rounded another way.
 LOOSE = re.compile(r"\b(?:add|sub|mul|mad|fma|div|rcp|sqrt)(?!\.rn\.f)[\w.]*\.f(?:32|64)\b|\.ftz\.")
-WARP, REGISTER_STEP, REGISTERS_HELD, MOST_WARPS = 32, 8, 65536, 64
 
 
 class ToolMissing(Exception):
@@ -39,29 +38,6 @@ class Usage:
     registers: int
     stack: int
     spilled: int
-
-
-@dataclass(frozen=True)
-class Processor:
-    """Shared memory of a multiprocessor in bytes, what is reserved of it for each block, blocks at most."""
-
-    capability: tuple[int, int]
-    shared: int
-    reserved: int
-    most_blocks: int
-
-
-VOLTA = Processor((7, 0), 96 * 1024, 0, 32)
-HOPPER = Processor((9, 0), 228 * 1024, 1024, 32)
-
-
-def blocks_that_fit(usage: Usage, threads: int, shared: int, processor: Processor) -> int:
-    """Blocks that a multiprocessor holds at once; registers are given to whole warps, in steps."""
-    warps = -(-threads // WARP)
-    of_a_warp = WARP * (-(-usage.registers // REGISTER_STEP) * REGISTER_STEP)
-    by_registers = REGISTERS_HELD // (warps * of_a_warp)
-    by_memory = processor.shared // (shared + processor.reserved)
-    return min(by_registers, by_memory, MOST_WARPS // warps, processor.most_blocks)
 
 
 def compile_ptx(request: Request) -> str:

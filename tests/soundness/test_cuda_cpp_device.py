@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -119,6 +121,23 @@ def test_what_fails_frees_what_it_holds(driver: FakeDriver, monkeypatch: pytest.
             bound_boxes(kernel, np.zeros((1, 2)), np.ones((1, 2)))
         assert len(driver.memory) == 5
     assert (driver.memory, driver.modules) == ({}, [])
+
+
+def test_what_a_device_does_not_write_shows_nothing(
+    driver: FakeDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = network_of("dense", "single", 2, 3, 1)
+    monkeypatch.setattr(driver, "cuLaunchKernel", lambda *arguments: ("CUDA_SUCCESS",))
+    monkeypatch.setattr(driver, "cuMemAlloc", partial(_zeroed, driver.cuMemAlloc, driver))
+    with loaded(open_device(), network, "dense", b"cubin") as kernel:
+        found = bound_boxes(kernel, np.zeros((3, 2)), np.ones((3, 2)))
+    assert np.isneginf(found.lower).all() and np.isposinf(found.upper).all()
+
+
+def _zeroed(reserve: Callable[[int], tuple[Any, ...]], driver: FakeDriver, size: int) -> tuple[Any, ...]:
+    status, place = reserve(size)
+    driver.memory[place][:] = 0  # memory that others used may hold anything
+    return status, place
 
 
 def test_boxes_that_do_not_fit_are_refused(driver: FakeDriver) -> None:

@@ -112,6 +112,15 @@ def outward(ends: Floats, dtype: Any, way: float) -> np.ndarray:
         return np.where(inward, np.nextafter(stored, dtype.type(way)), stored)
 
 
+def shown(found: np.ndarray) -> OutputBounds:
+    """Bounds from a device's results, (boxes, 2, n_outputs): NaN, which it did not write, shows nothing."""
+    wide = found.astype(np.float64)
+    missing = np.isnan(wide)
+    return OutputBounds(
+        np.where(missing[:, 0], -np.inf, wide[:, 0]), np.where(missing[:, 1], np.inf, wide[:, 1])
+    )
+
+
 def _vectors(ends: np.ndarray, vectors: int, lanes: int) -> np.ndarray:
     """(vectors, n_inputs, lanes); the last box fills the last vector."""
     filled = np.concatenate([ends, np.repeat(ends[-1:], vectors * lanes - len(ends), axis=0)])

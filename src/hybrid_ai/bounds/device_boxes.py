@@ -6,7 +6,7 @@ import numpy as np
 
 from hybrid_ai.bounds.arrays import Floats
 from hybrid_ai.bounds.backends.reference import Method
-from hybrid_ai.bounds.boxes import OutputBounds, require_boxes, round_outward
+from hybrid_ai.bounds.boxes import OutputBounds, require_boxes, round_outward, shown
 from hybrid_ai.bounds.dense import METHODS, Slopes
 from hybrid_ai.bounds.device import (
     DeviceNet,
@@ -66,11 +66,7 @@ class _Boxes:
             part = slice(done, min(done + self._most, len(out)))
             if self._fits(ends[0][part], ends[1][part], out[part], method, slopes, intersect):
                 done = part.stop
-        found = out[..., 0].astype(np.float64)  # what the device did not write is NaN, and shows nothing
-        missing = np.isnan(found)
-        return OutputBounds(
-            np.where(missing[:, 0], -np.inf, found[:, 0]), np.where(missing[:, 1], np.inf, found[:, 1])
-        )
+        return shown(out[..., 0])
 
     def _fits(
         self,

@@ -14,15 +14,11 @@ from typing import Any, get_args
 
 import pytest
 
+from benchmarks.cuda_compile import CARDS, H200, V100, Card
 from benchmarks.lab_items.nvrtc import GEOMETRIES, KERNELS, PRECISIONS
 from benchmarks.lab_items.ptxas import (
-    HOPPER,
     LOOSE,
-    VOLTA,
-    Processor,
     ToolMissing,
-    Usage,
-    blocks_that_fit,
     compile_ptx,
     usages,
 )
@@ -229,30 +225,28 @@ def test_operations_that_may_be_fused_or_flushed_are_seen() -> None:
 
 
 def test_blocks_are_counted_by_whichever_runs_out_first() -> None:
-    assert blocks_that_fit(Usage(128, 0, 0), 64, 1024, VOLTA) == 8  # 16 warps of 4096 registers
-    assert blocks_that_fit(Usage(129, 0, 0), 64, 1024, VOLTA) == 7
-    assert blocks_that_fit(Usage(32, 0, 0), 64, 48 * 1024, VOLTA) == 2
-    assert blocks_that_fit(Usage(32, 0, 0), 64, 48 * 1024 + 16, VOLTA) == 1
-    assert blocks_that_fit(Usage(32, 0, 0), 64, 56 * 1024, HOPPER) == 4
-    assert blocks_that_fit(Usage(32, 0, 0), 64, 56 * 1024 + 16, HOPPER) == 3
-    assert blocks_that_fit(Usage(16, 0, 0), 64, 16, VOLTA) == 32
+    assert V100.blocks_held(64, 128, 1024) == 8  # 16 warps of 4096 registers
+    assert V100.blocks_held(64, 129, 1024) == 6  # each quarter of the registers holds 3 warps of 4352
+    assert V100.blocks_held(64, 32, 48 * 1024) == 2
+    assert V100.blocks_held(64, 32, 48 * 1024 + 16) == 1
+    assert H200.blocks_held(64, 32, 56 * 1024) == 4
+    assert H200.blocks_held(64, 32, 56 * 1024 + 16) == 3
+    assert V100.blocks_held(64, 16, 16) == 32
 
 
 @pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("processor", [VOLTA, HOPPER])
-def test_nothing_spills_and_single_precision_leaves_room_for_two_blocks(
-    processor: Processor, phase: Phase
-) -> None:
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+def test_nothing_spills_and_single_precision_leaves_room_for_two_blocks(card: Card, phase: Phase) -> None:
     try:
-        ptx = compile_ptx(Request(phase, 64, processor.capability))
-        found = usages(ptx, processor.capability)
+        ptx = compile_ptx(Request(phase, 64, card.capability))
+        found = usages(ptx, card.capability)
     except ToolMissing as error:
         pytest.skip(str(error))
     assert LOOSE.findall(ptx) == []
     for precision in PRECISIONS:
         usage, shape = found[f"{KERNELS[phase]}_{precision}"], GEOMETRIES[phase](64, precision, 10)
         assert usage.spilled == usage.stack == 0
-        blocks = blocks_that_fit(usage, shape.threads, shape.shared_bytes, processor)
+        blocks = card.blocks_held(shape.threads, usage.registers, shape.shared_bytes)
         assert blocks >= (2 if precision == "single" else 1)
 
 

@@ -27,7 +27,7 @@ from hybrid_ai.bounds.backends.cuda_cpp_layout import (
     nodes_record,
 )
 from hybrid_ai.bounds.backends.reference import Method
-from hybrid_ai.bounds.boxes import OutputBounds, outward
+from hybrid_ai.bounds.boxes import OutputBounds, require_boxes, round_outward, shown
 from hybrid_ai.bounds.dense import Slopes
 
 NAMES: dict[Phase, str] = {"dense": "bound_boxes", "nodes": "bound_nodes"}
@@ -173,16 +173,14 @@ def bound_boxes(
         DeviceFailed: the driver refused a call.
     """
     ends = _ends(kernel.network, lower, upper)
-    out = np.empty((len(lower), 2, int(kernel.network.size[-1])), kernel.network.bias.dtype)
+    out = np.full((len(lower), 2, int(kernel.network.size[-1])), np.nan, kernel.network.bias.dtype)
     if len(lower):
         with ExitStack() as stack:
-            low, high = (_upload(kernel.device, stack, end) for end in ends)
-            place = _reserve(kernel.device, stack, out.nbytes)
+            low, high, place = (_upload(kernel.device, stack, array) for array in (*ends, out))
             given = boxes_record(low, high, place, len(lower), method, slopes, intersect)
             _launch(kernel, given, -(-len(lower) // kernel.shape.boxes))
             _download(kernel.device, out, place)
-    found = out.astype(np.float64)
-    return OutputBounds(found[:, 0], found[:, 1])
+    return shown(out)
 
 
 def bound_nodes(
@@ -210,7 +208,7 @@ def bound_nodes(
     if held.shape != wanted:
         raise ValueError(f"known bounds of shape {held.shape}, expected {wanted}")
     dtype = network.bias.dtype
-    known = np.stack([outward(held[:, 0], dtype, -np.inf), outward(held[:, 1], dtype, np.inf)], axis=1)
+    known = np.stack(round_outward(held[:, 0], held[:, 1], dtype), axis=1)
     out = known.copy()
     if len(lower):
         with ExitStack() as stack:
@@ -222,16 +220,10 @@ def bound_nodes(
     return out.astype(np.float64)
 
 
-def _ends(network: BlockedNetwork, lower: Floats, upper: Floats) -> list[np.ndarray]:
+def _ends(network: BlockedNetwork, lower: Floats, upper: Floats) -> tuple[np.ndarray, np.ndarray]:
     """Ends of the boxes in the precision, rounded outward."""
-    if lower.shape != upper.shape or lower.ndim != 2 or lower.shape[1] != network.size[0]:
-        raise ValueError(
-            f"boxes of shapes {lower.shape} and {upper.shape}, expected (boxes, {network.size[0]}) twice"
-        )
-    if np.any(lower > upper):
-        raise ValueError("a box whose lower end is above its upper end")
-    dtype = network.bias.dtype
-    return [outward(end, dtype, way) for end, way in ((lower, -np.inf), (upper, np.inf))]
+    require_boxes(lower, upper, int(network.size[0]))
+    return round_outward(lower, upper, network.bias.dtype)
 
 
 def _blocks_held(kernel: Loaded) -> int:
